@@ -1,1 +1,68 @@
-fn main() {}
+//! The project's chores: `cargo xtask run|test|e2e|ci|layers`.
+//!
+//! Read in this order: [`chores`] (what each command does), [`tools`] (what tests need from the machine),
+//! [`layers`] (who may use whom, and which licences), [`shell`] (how commands are run).
+
+mod chores;
+mod layers;
+mod shell;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The project's chores.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    after_help = "\
+Examples:
+  cargo xtask run
+  cargo xtask run --listen 127.0.0.1:9000
+  cargo xtask test
+  cargo xtask ci"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds everything, optimised, and runs `eyrie serve` with the arguments given.
+    Run {
+        /// Arguments of `eyrie serve`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Installs what the tests need and runs all of them, browser included.
+    Test,
+    /// Runs the browser tests only; arguments go to Playwright.
+    E2e {
+        /// Arguments of `playwright test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// What continuous integration runs: format, lints, types, layers, tests, docs.
+    Ci,
+    /// Checks who uses whom, licences, and crates that must not be in the tree.
+    Layers,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run { args } => chores::run(&args),
+        Command::Test => chores::test(),
+        Command::E2e { args } => chores::e2e(&args),
+        Command::Ci => chores::ci(),
+        Command::Layers => layers::check(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
