@@ -15,18 +15,26 @@ pub mod kind;
 pub mod name;
 pub mod number;
 pub mod point;
+
 pub mod resolution;
+pub mod rollup;
 pub mod segment;
 pub mod series;
 pub mod summary;
 pub mod timeframe;
 
-pub use bucket::Bucket;
+mod column;
+mod fields;
+#[cfg(test)]
+mod sample;
+mod varint;
+
+pub use bucket::{Accumulator, Bucket};
 pub use ids::{AccountId, ShardId, StatId};
 pub use kind::Kind;
 pub use name::{NameError, StatName};
 pub use point::Point;
-pub use resolution::Resolution;
+pub use resolution::{Resolution, Shelf};
 pub use series::Series;
 pub use summary::Summary;
-pub use timeframe::Timeframe;
+pub use timeframe::{Timeframe, Window};

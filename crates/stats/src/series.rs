@@ -1,5 +1,8 @@
 //! The answer to a timeframe: one optional bucket an interval.
 
+use base::Timestamp;
+
+use crate::bucket::{Accumulator, total};
 use crate::timeframe::Window;
 use crate::{Bucket, Kind};
 
@@ -12,4 +15,112 @@ pub struct Series {
     pub window: Window,
     /// One for each interval; `None` where nothing was received.
     pub buckets: Vec<Option<Bucket>>,
+}
+
+impl Series {
+    /// A series in which nothing was received.
+    pub fn empty(kind: Kind, window: Window) -> Self {
+        Self { kind, window, buckets: vec![None; window.count] }
+    }
+
+    /// Folds buckets, each with the start of its own interval, in rising order of time. One counts in the
+    /// interval of the window that holds its start; what lies outside of the window is left out.
+    pub fn fold(kind: Kind, window: Window, buckets: impl IntoIterator<Item = (Timestamp, Bucket)>) -> Self {
+        let mut fold = Fold::new(kind, window);
+        buckets.into_iter().for_each(|(at, bucket)| fold.add(at, &bucket));
+        fold.finish()
+    }
+
+    /// The figures for a chart: a gap where nothing was received.
+    pub fn figures(&self) -> impl ExactSizeIterator<Item = Option<f64>> + DoubleEndedIterator + Clone {
+        self.buckets.iter().map(|bucket| bucket.map(|bucket| bucket.figure(self.kind)))
+    }
+
+    /// The points of an export: start of the interval, figure (0 where nothing was received), and how many
+    /// numbers were received.
+    pub fn points(&self) -> impl ExactSizeIterator<Item = (Timestamp, f64, u64)> {
+        self.window.times().zip(&self.buckets).map(|(time, bucket)| match bucket {
+            Some(bucket) => (time, bucket.figure(self.kind), bucket.count),
+            None => (time, 0.0, 0),
+        })
+    }
+
+    /// The whole window in one bucket; `None` if nothing was received.
+    pub fn total(&self) -> Option<Bucket> {
+        total(self.buckets.iter().flatten())
+    }
+
+    /// The figure of the whole window: the total of a counter, the mean of all numbers of a value.
+    pub fn figure(&self) -> Option<f64> {
+        Some(self.total()?.figure(self.kind))
+    }
+
+    /// The figure of the last interval in which something was received.
+    pub fn latest(&self) -> Option<f64> {
+        self.figures().rev().flatten().next()
+    }
+}
+
+/// A series being filled.
+#[derive(Clone, Debug)]
+pub struct Fold {
+    kind: Kind,
+    window: Window,
+    sums: Vec<Option<Accumulator>>,
+}
+
+impl Fold {
+    /// Nothing yet.
+    pub fn new(kind: Kind, window: Window) -> Self {
+        Self { kind, window, sums: vec![None; window.count] }
+    }
+
+    /// Adds a bucket that starts at `at`; buckets come in rising order of time.
+    pub fn add(&mut self, at: Timestamp, bucket: &Bucket) {
+        let Some(index) = self.window.index(at) else { return };
+        match &mut self.sums[index] {
+            Some(sum) => sum.merge(bucket),
+            none => *none = Some(Accumulator::from(*bucket)),
+        }
+    }
+
+    /// The series.
+    pub fn finish(self) -> Series {
+        let buckets = self.sums.into_iter().map(|sum| sum.map(|sum| sum.bucket())).collect();
+        Series { kind: self.kind, window: self.window, buckets }
+    }
+}
+
+/// What a column of pixels shows: a line from the smallest to the largest figure.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Extent {
+    /// The first figure.
+    pub first: f64,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
+    /// The last figure.
+    pub last: f64,
+}
+
+/// Figures for at most `columns` columns of pixels, so that every peak stays in sight; `None` for a column
+/// without a figure. Column `i` of `n` holds the figures from `i × len / n`.
+pub fn downsample(figures: &[Option<f64>], columns: usize) -> Vec<Option<Extent>> {
+    let columns = columns.min(figures.len());
+    (0..columns)
+        .map(|column| {
+            let (from, until) = (column * figures.len() / columns, (column + 1) * figures.len() / columns);
+            let figures = figures[from..until].iter().flatten();
+            figures.fold(None, |extent: Option<Extent>, &figure| match extent {
+                None => Some(Extent { first: figure, min: figure, max: figure, last: figure }),
+                Some(so_far) => Some(Extent {
+                    min: so_far.min.min(figure),
+                    max: so_far.max.max(figure),
+                    last: figure,
+                    ..so_far
+                }),
+            })
+        })
+        .collect()
 }
