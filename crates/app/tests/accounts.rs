@@ -1,0 +1,210 @@
+//! Accounts against a real store, with a clock that is moved by hand.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::tasks::TaskGroup;
+use base::testkit::eventually;
+use base::{Clock, ErrorKind, Timestamp};
+use eyrie_app::Error;
+use eyrie_app::accounts::{Accounts, LINK_LIFETIME, SESSION_LIFETIME};
+use stats::AccountId;
+use store::Store;
+
+struct House {
+    folder: tempfile::TempDir,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    accounts: Accounts,
+}
+
+impl House {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Timestamp::from_seconds(1_800_000_000));
+        let store = store::open_sqlite(&folder.path().join("eyrie.db")).await.unwrap();
+        let accounts = Accounts::open(Arc::clone(&store), clock.clone()).await.unwrap();
+        Self { folder, store, clock, accounts }
+    }
+}
+
+fn kind<T: std::fmt::Debug>(answer: Result<T, Error>) -> ErrorKind {
+    answer.unwrap_err().kind()
+}
+
+#[tokio::test]
+async fn the_first_start_makes_the_owner_and_the_second_does_not() {
+    let House { accounts, store, clock, folder: _folder } = House::new().await;
+    let owner = accounts.ensure_owner("Owner@Localhost").await.unwrap().expect("a new store");
+    assert_eq!((owner.account.id, owner.account.email.as_str()), (AccountId(2), "owner@localhost"));
+    assert!(!owner.account.has_password && owner.account.ez_enabled);
+    assert!(accounts.ensure_owner("other@localhost").await.unwrap().is_none());
+    let again = Accounts::open(Arc::clone(&store), clock).await.unwrap();
+    assert!(again.ensure_owner("owner@localhost").await.unwrap().is_none());
+    assert_eq!(again.list().await.unwrap(), [owner.account]);
+    assert_eq!(store.accounts().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_built_in_account_is_out_of_reach() {
+    let House { accounts, store, .. } = &House::new().await;
+    accounts.ensure_owner("a@b").await.unwrap();
+    let built_in = store.accounts().await.unwrap().remove(0);
+    assert_eq!(built_in.id, AccountId::EYRIE.0);
+    assert_eq!(accounts.by_ez_key(&built_in.email), None);
+    assert_eq!(kind(accounts.reset(&built_in.email, None).await), ErrorKind::NotFound);
+    assert_eq!(kind(accounts.sign_in_by_password(&built_in.email, "").await), ErrorKind::Denied);
+}
+
+#[tokio::test]
+async fn keys_find_their_account() {
+    let House { accounts, .. } = &House::new().await;
+    let ann = accounts.create("Ann@example.com", Some("ann-key")).await.unwrap().account;
+    let bob = accounts.create("bob@example.com", None).await.unwrap().account;
+    assert_eq!((ann.id, bob.id), (AccountId(2), AccountId(3)));
+    for (key, found) in [
+        ("ann-key", Some(ann.id)),
+        ("ANN-key", None),
+        ("ann@example.com", Some(ann.id)),
+        ("ANN@EXAMPLE.COM", Some(ann.id)),
+        ("cleo@example.com", None),
+        (bob.ez_key.as_str(), Some(bob.id)),
+        ("", None),
+    ] {
+        assert_eq!(accounts.by_ez_key(key), found.map(|id| (id, true)), "{key}");
+    }
+    assert_eq!(accounts.by_user_key(&bob.user_key), Some(bob.id));
+    assert_eq!(accounts.by_user_key(&bob.ez_key), None);
+    assert_eq!(accounts.by_access_token(&ann.access_token).unwrap(), ann);
+    assert!(accounts.by_access_token("").is_none());
+
+    accounts.set_ez(ann.id, "new-key", false).await.unwrap();
+    assert_eq!(accounts.by_ez_key("ann-key"), None);
+    assert_eq!(accounts.by_ez_key("new-key"), Some((ann.id, false)));
+    let renewed = accounts.renew_token(ann.id).await.unwrap();
+    assert!(accounts.by_access_token(&ann.access_token).is_none());
+    assert_eq!(accounts.by_access_token(&renewed.access_token).unwrap().id, ann.id);
+    assert_eq!(kind(accounts.renew_token(AccountId(99)).await), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn nobody_takes_what_is_anothers() {
+    let House { accounts, .. } = &House::new().await;
+    let ann = accounts.create("ann@example.com", Some("ann")).await.unwrap().account;
+    let bob = accounts.create("bob@example.com", Some("shared@example.com")).await.unwrap().account;
+    assert_eq!(kind(accounts.create("ANN@example.com", None).await), ErrorKind::Conflict);
+    assert_eq!(kind(accounts.create("cleo@example.com", Some("ann")).await), ErrorKind::Conflict);
+    assert_eq!(kind(accounts.create("shared@example.com", None).await), ErrorKind::Conflict);
+    assert_eq!(kind(accounts.set_ez(bob.id, "ann", true).await), ErrorKind::Conflict);
+    assert_eq!(kind(accounts.set_ez(bob.id, "Ann@Example.com", true).await), ErrorKind::Conflict);
+    assert_eq!(kind(accounts.reset("bob@example.com", Some("ann")).await), ErrorKind::Conflict);
+    accounts.set_ez(ann.id, "ann@example.com", true).await.unwrap();
+    assert_eq!(kind(accounts.create("nonsense", None).await), ErrorKind::Invalid);
+    assert_eq!(kind(accounts.create("cleo@example.com", Some("a~b")).await), ErrorKind::Invalid);
+    assert_eq!(kind(accounts.set_ez(ann.id, "a b", true).await), ErrorKind::Invalid);
+    assert_eq!(accounts.list().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_link_signs_in_once_within_a_day() {
+    let House { accounts, store, clock, .. } = &House::new().await;
+    let ann = accounts.create("ann@example.com", None).await.unwrap();
+    let session = accounts.sign_in_by_link(&ann.signin_secret).await.unwrap();
+    assert_eq!(session.len(), 32);
+    assert!(store.session(&session).await.unwrap().is_none(), "kept as a hash only");
+    assert_eq!(accounts.by_session(&session).await.unwrap(), Some(ann.account.clone()));
+    assert_eq!(kind(accounts.sign_in_by_link(&ann.signin_secret).await), ErrorKind::Denied);
+    assert_eq!(kind(accounts.sign_in_by_link(&session).await), ErrorKind::Denied);
+    assert_eq!(accounts.by_session("no such session").await.unwrap(), None);
+
+    let late = accounts.reset("ann@example.com", None).await.unwrap().signin_secret;
+    assert_eq!(accounts.by_session(&late).await.unwrap(), None, "a link is no session");
+    clock.advance(LINK_LIFETIME);
+    assert_eq!(kind(accounts.sign_in_by_link(&late).await), ErrorKind::Denied);
+}
+
+#[tokio::test]
+async fn of_two_who_use_a_link_at_once_one_gets_in() {
+    let House { accounts, .. } = &House::new().await;
+    let secret = accounts.create("ann@example.com", None).await.unwrap().signin_secret;
+    let (one, two) = tokio::join!(accounts.sign_in_by_link(&secret), accounts.sign_in_by_link(&secret));
+    assert!(one.is_ok() ^ two.is_ok());
+}
+
+#[tokio::test]
+async fn a_session_ends_after_a_month_or_when_told() {
+    let House { accounts, clock, .. } = &House::new().await;
+    accounts.create("ann@example.com", None).await.unwrap();
+    let sign_in = async || {
+        let link = accounts.reset("ann@example.com", None).await.unwrap().signin_secret;
+        accounts.sign_in_by_link(&link).await.unwrap()
+    };
+    let first = sign_in().await;
+    clock.advance(SESSION_LIFETIME - Duration::from_millis(1));
+    assert!(accounts.by_session(&first).await.unwrap().is_some());
+    clock.advance(Duration::from_millis(1));
+    assert!(accounts.by_session(&first).await.unwrap().is_none());
+
+    let second = sign_in().await;
+    accounts.sign_out(&second).await.unwrap();
+    accounts.sign_out(&second).await.unwrap();
+    assert!(accounts.by_session(&second).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_password_signs_in_until_it_is_reset() {
+    let House { accounts, .. } = &House::new().await;
+    let ann = accounts.create("ann@example.com", None).await.unwrap().account;
+    let words = |answer: Result<String, Error>| answer.unwrap_err().to_string();
+    let none = words(accounts.sign_in_by_password("ann@example.com", "long enough").await);
+    assert_eq!(kind(accounts.set_password(ann.id, "short").await), ErrorKind::Invalid);
+    accounts.set_password(ann.id, "long enough").await.unwrap();
+    let session = accounts.sign_in_by_password(" Ann@Example.com", "long enough").await.unwrap();
+    assert!(accounts.by_session(&session).await.unwrap().unwrap().has_password);
+    let wrong = words(accounts.sign_in_by_password("ann@example.com", "wrong enough").await);
+    let unknown = words(accounts.sign_in_by_password("bob@example.com", "long enough").await);
+    let huge = words(accounts.sign_in_by_password("ann@example.com", &"x".repeat(1 << 20)).await);
+    assert!([&none, &unknown, &huge].iter().all(|said| **said == wrong), "the same words for all");
+
+    let reset = accounts.reset("ANN@example.com", Some("fresh")).await.unwrap();
+    assert!(!reset.account.has_password);
+    assert_eq!(accounts.by_ez_key("fresh"), Some((ann.id, true)));
+    assert!(accounts.by_session(&session).await.unwrap().is_none());
+    assert_eq!(kind(accounts.sign_in_by_password("ann@example.com", "long enough").await), ErrorKind::Denied);
+    assert_eq!(kind(accounts.reset("nobody@example.com", None).await), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn what_another_process_makes_is_seen() {
+    let House { accounts, folder, clock, .. } = &House::new().await;
+    let tasks = TaskGroup::new();
+    accounts.spawn_refresh(&tasks);
+    // A store of its own on the same file, as `eyrie account create` has.
+    let other = store::open_sqlite(&folder.path().join("eyrie.db")).await.unwrap();
+    let other = Accounts::open(other, clock.clone()).await.unwrap();
+    let ann = other.create("ann@example.com", Some("ann")).await.unwrap();
+
+    // Its link and session work at once, its keys within two seconds.
+    let session = accounts.sign_in_by_link(&ann.signin_secret).await.unwrap();
+    assert_eq!(accounts.by_session(&session).await.unwrap(), Some(ann.account));
+    let bob = other.create("bob@example.com", Some("bob")).await.unwrap();
+    let known = async || accounts.by_ez_key("bob");
+    assert_eq!(eventually(Duration::from_secs(10), "the key is known", known).await, (bob.account.id, true));
+    assert_eq!(accounts.create("cleo@example.com", None).await.unwrap().account.id, AccountId(4));
+    assert!(tasks.drain(Duration::from_secs(5)).await);
+}
+
+#[tokio::test]
+async fn many_made_at_once_by_two_processes_all_get_ids_of_their_own() {
+    let House { accounts, folder, clock, .. } = &House::new().await;
+    let other = store::open_sqlite(&folder.path().join("eyrie.db")).await.unwrap();
+    let other = Accounts::open(other, clock.clone()).await.unwrap();
+    let make = async |accounts: &Accounts, name: &str| {
+        for i in 0..10 {
+            accounts.create(&format!("{name}{i}@example.com"), None).await.unwrap();
+        }
+    };
+    tokio::join!(make(accounts, "a"), make(&other, "b"));
+    assert_eq!(accounts.list().await.unwrap().len(), 20);
+}
