@@ -1,0 +1,217 @@
+//! `/live`: a stream of server-sent events that tells an open page what has changed.
+//!
+//! Events: `stat` (a stat's new number and the part of its chart that differs from what was sent
+//! before), `first` (an account without stats got one: where its page is), `beat` (nothing new).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use app::App;
+use app::catalog::StatInfo;
+use axum::extract::Query;
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use serde::{Deserialize, Serialize};
+use stats::{AccountId, StatId, Timeframe};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::ask::{Ask, Web};
+use crate::failure::Failure;
+use crate::figures::{self, Columns, Figure};
+use crate::pages::card;
+use crate::timeframes;
+
+/// How often a stream looks for news; a page gets at most one update of a stat in this time.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// After so many looks without news comes a `beat`: 5 s.
+const BEAT_AFTER: u32 = 5;
+
+/// The most stats of one stream.
+const STATS_MAX: usize = 100;
+
+/// Events that wait for a slow browser; more and it misses looks, not news.
+const EVENTS_WAITING_MAX: usize = 4;
+
+/// What the URL says.
+#[derive(Deserialize)]
+pub struct Params {
+    /// Public ids, with commas between.
+    #[serde(default)]
+    stats: String,
+    t: Option<String>,
+}
+
+/// What changed about a stat.
+#[derive(Serialize)]
+struct News<'a> {
+    id: &'a str,
+    figure: Figure,
+    /// Milliseconds since the epoch.
+    received_at: i64,
+    start: i64,
+    step: i64,
+    /// The place of the first of `values` in the chart: 0 where all is new.
+    from: usize,
+    values: &'a [Option<f64>],
+    /// Left out where it is as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<&'a [Option<f64>]>,
+}
+
+/// One stat of a stream.
+struct Watched {
+    stat: StatInfo,
+    /// Version of the stat and minute of the clock when it was last sent.
+    seen: Option<(u64, i64)>,
+    sent: Option<Columns>,
+}
+
+/// `GET /live?stats=a,b&t=1w3h`, or without stats: waits for the account's first.
+pub async fn live(ask: Ask, Query(params): Query<Params>) -> Result<Response, Failure> {
+    let max = ask.web.config.live_streams_max;
+    let full = Failure::Full { limit: "live_streams_max", max, retry_after_seconds: 10 };
+    let timeframe = timeframes::read(params.t.as_deref())?;
+    let watched = watched(&ask, &params.stats)?;
+    let first_of = if watched.is_empty() { Some(ask.me()?.id) } else { None };
+    let permit = ask.web.streams.clone().try_acquire_owned().map_err(|_| full)?;
+    let (events, stream) = mpsc::channel(EVENTS_WAITING_MAX);
+    tokio::spawn(async move {
+        let told = Told { web: ask.web, timeframe, watched, first_of, events };
+        told.run().await;
+        drop(permit);
+    });
+    let mut answer = Sse::new(ReceiverStream::new(stream).map(Ok::<Event, Infallible>)).into_response();
+    answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    answer.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(answer)
+}
+
+fn watched(ask: &Ask, ids: &str) -> Result<Vec<Watched>, Failure> {
+    let ids: Vec<&str> = ids.split(',').filter(|id| !id.is_empty()).collect();
+    if ids.len() > STATS_MAX {
+        return Err(Failure::Invalid(format!("a stream shows at most {STATS_MAX} stats, not {}", ids.len())));
+    }
+    let public = |id: &str| ask.app().catalog.by_public_id(id).filter(|stat| stat.public);
+    let stat = |id: &str| card::visible(ask, id).or_else(|failure| public(id).ok_or(failure));
+    ids.into_iter().map(|id| Ok(Watched { stat: stat(id)?, seen: None, sent: None })).collect()
+}
+
+/// A browser that is being told.
+struct Told {
+    web: Web,
+    timeframe: Timeframe,
+    watched: Vec<Watched>,
+    first_of: Option<AccountId>,
+    events: mpsc::Sender<Event>,
+}
+
+impl Told {
+    /// Until the browser goes away or the server drains.
+    async fn run(mut self) {
+        let stop = self.web.config.stop.clone();
+        let stopped = async {
+            match stop {
+                Some(stop) => stop.requested().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(stopped);
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut quiet = 0;
+        loop {
+            tokio::select! {
+                _ = looks.tick() => {}
+                () = self.events.closed() => return,
+                () = &mut stopped => return,
+            }
+            let news = match self.look().await {
+                Ok(news) => news,
+                Err(error) => {
+                    tracing::warn!(%error, "a live stream could not read its stats");
+                    return;
+                }
+            };
+            quiet = if news.is_empty() { quiet + 1 } else { 0 };
+            for event in news {
+                if self.events.send(event).await.is_err() {
+                    return;
+                }
+            }
+            if quiet >= BEAT_AFTER {
+                quiet = 0;
+                if self.events.send(Event::default().event("beat").data("")).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What is new since the last look.
+    async fn look(&mut self) -> Result<VecDeque<Event>, Failure> {
+        let app = &self.web.app;
+        let minute = app.clock.now().minutes();
+        if let Some(account) = self.first_of {
+            return first(app, account);
+        }
+        let mut changed: Vec<(&mut Watched, u64)> = Vec::new();
+        for watched in &mut self.watched {
+            let version = app.charts.version(watched.stat.id);
+            if watched.seen != Some((version, minute)) {
+                changed.push((watched, version));
+            }
+        }
+        let ids: Vec<StatId> = changed.iter().map(|(watched, _)| watched.stat.id).collect();
+        if ids.is_empty() {
+            return Ok(VecDeque::new());
+        }
+        let compared = figures::read(app, &ids, self.timeframe).await?;
+        let mut news = VecDeque::with_capacity(compared.len());
+        for ((watched, version), compared) in changed.into_iter().zip(compared) {
+            watched.seen = Some((version, minute));
+            news.push_back(watched.tell(app, compared.figure(), compared.columns())?);
+        }
+        Ok(news)
+    }
+}
+
+/// Where the page of an account's first stat is, once it has one.
+fn first(app: &App, account: AccountId) -> Result<VecDeque<Event>, Failure> {
+    let newest = app.catalog.of_account(account).into_iter().max_by_key(|stat| stat.created_at);
+    let event =
+        |stat: StatInfo| Event::default().event("first").data(format!("/stats/{}?t=1h1m", stat.public_id));
+    Ok(newest.map(event).into_iter().collect())
+}
+
+impl Watched {
+    /// The event that brings a browser from what was sent to `columns`.
+    fn tell(&mut self, app: &App, figure: Figure, columns: Columns) -> Result<Event, Failure> {
+        let same = self.sent.as_ref().filter(|sent| sent.start == columns.start && sent.step == columns.step);
+        let alike =
+            |sent: &Columns| sent.values.iter().zip(&columns.values).take_while(|(a, b)| a == b).count();
+        let from = same.map_or(0, alike);
+        let received = app.catalog.by_public_id(&self.stat.public_id).unwrap_or_else(|| self.stat.clone());
+        let news = News {
+            id: &self.stat.public_id,
+            figure,
+            received_at: received.received_at.millis(),
+            start: columns.start,
+            step: columns.step,
+            from,
+            values: &columns.values[from..],
+            previous: if same.is_some_and(|sent| sent.previous == columns.previous) {
+                None
+            } else {
+                Some(&columns.previous)
+            },
+        };
+        let event = Event::default().event("stat").data(serde_json::to_string(&news)?);
+        self.sent = Some(columns);
+        Ok(event)
+    }
+}

@@ -1,0 +1,162 @@
+//! `/stats/{id}`: one stat: its number, its chart, its summary, its histogram.
+
+use app::App;
+use app::catalog::StatInfo;
+use axum::extract::Query;
+use axum::response::{IntoResponse, Redirect};
+use minijinja::{Value, context};
+use serde::{Deserialize, Serialize};
+use stats::{Kind, Summary, Timeframe};
+
+use crate::ask::{Ask, PublicId};
+use crate::failure::Failure;
+use crate::figures::{self, Columns, Compared, Figure};
+use crate::pages::card::{self, Card};
+use crate::presenter::Answer;
+use crate::timeframes::{self, Choice, PRESETS, Shown};
+use crate::{chart, timeframes::preset};
+
+/// The most lines of the table of points; the newest are shown.
+const POINTS_MAX: usize = 500;
+
+/// Bars of the histogram, about.
+const BARS: usize = 16;
+
+/// What a stat's URL says.
+#[derive(Deserialize, Default)]
+pub struct Params {
+    /// The timeframe.
+    pub t: Option<String>,
+}
+
+/// A stat's page.
+#[derive(Serialize)]
+pub struct View {
+    stat: Card,
+    timeframe: Shown,
+    choices: Vec<Choice>,
+    figure: Figure,
+    columns: Columns,
+    summary: Vec<Line>,
+    points: Vec<Point>,
+    /// Where everybody may see it, once it is public.
+    public_url: String,
+    /// Its picture, once it is public.
+    image_url: String,
+}
+
+/// One line of the summary table.
+#[derive(Serialize)]
+pub struct Line {
+    name: &'static str,
+    t: &'static str,
+    /// The interval of which mean, min and max speak: `3 hours`.
+    step: String,
+    summary: Option<Summary>,
+}
+
+/// One interval that holds something.
+#[derive(Serialize)]
+pub struct Point {
+    /// Milliseconds since the epoch.
+    time: i64,
+    figure: f64,
+    count: u64,
+    min: f64,
+    max: f64,
+}
+
+/// `GET /stats/{id}`
+pub async fn stat(ask: Ask, PublicId(id): PublicId, Query(params): Query<Params>) -> Answer {
+    let stat = card::visible(&ask, &id)?;
+    if stat.deleted_at.is_some() {
+        return Ok(Redirect::to("/stats/trash").into_response());
+    }
+    let timeframe = timeframes::read(params.t.as_deref())?;
+    present(&ask, "stat", &stat, timeframe).await
+}
+
+/// Reads and shows a stat; whether it may be seen is the caller's business.
+pub async fn present(ask: &Ask, template: &str, stat: &StatInfo, timeframe: Timeframe) -> Answer {
+    let (compared, summary) =
+        tokio::try_join!(figures::read_one(ask.app(), stat.id, timeframe), summary(ask.app(), stat))?;
+    let card = Card::from(stat);
+    let view = View {
+        timeframe: timeframes::shown(&timeframe),
+        choices: timeframes::choices(&timeframe),
+        figure: compared.figure(),
+        columns: compared.columns(),
+        summary,
+        points: points(&compared),
+        public_url: format!("{}/s/{}", ask.address, card.id),
+        image_url: format!("{}/c.svg?s={}&t={timeframe}", ask.address, card.id),
+        stat: card,
+    };
+    ask.present_with(template, &view, || drawn(&view, &compared, &timeframe))
+}
+
+/// What only the page needs: the chart and the histogram.
+fn drawn(view: &View, compared: &Compared, timeframe: &Timeframe) -> Value {
+    let spec = chart::Spec {
+        width: 1_064,
+        height: 320,
+        period: chart::words::period(timeframe),
+        previous: view.columns.previous.clone(),
+        slot: view.stat.slot,
+        ..chart::Spec::of(&view.stat.name, &compared.series)
+    };
+    let bars = stats::summary::histogram(&stats::summary::figures(&compared.series), BARS);
+    let histogram = match (bars.first(), bars.last()) {
+        (Some(first), Some(last)) => {
+            let counts = bars.iter().map(|bar| bar.count).collect();
+            let bins = chart::Bins { low: first.from, high: last.to, counts };
+            chart::histogram(&bins, 520, 220, chart::Theme::Page, view.stat.slot, "How often which figure")
+        }
+        _ => String::new(),
+    };
+    context! {
+        chart => Value::from_safe_string(chart::svg(&spec)),
+        histogram => Value::from_safe_string(histogram),
+    }
+}
+
+/// Hour, day, week, month and year.
+async fn summary(app: &App, stat: &StatInfo) -> Result<Vec<Line>, Failure> {
+    let read = |index: usize| {
+        let timeframe = preset(PRESETS[index].t);
+        app.charts.series(stat.id, app.charts.window(timeframe, None))
+    };
+    let [hour, day, week, month, year] = timeframes::SUMMARY;
+    let (hour, day, week, month, year) =
+        tokio::try_join!(read(hour), read(day), read(week), read(month), read(year))?;
+    let lines = [hour, day, week, month, year].into_iter().zip(timeframes::SUMMARY).map(|(series, index)| {
+        let step = timeframes::span(preset(PRESETS[index].t).step);
+        Line { name: PRESETS[index].name, t: PRESETS[index].t, step, summary: Summary::of(&series) }
+    });
+    Ok(lines.collect())
+}
+
+/// Newest first.
+fn points(compared: &Compared) -> Vec<Point> {
+    let series = &compared.series;
+    let start = series.window.start.millis();
+    let points = series.buckets.iter().enumerate().rev().filter_map(|(index, bucket)| {
+        let bucket = bucket.as_ref()?;
+        Some(Point {
+            time: start + index as i64 * series.window.step_seconds * 1_000,
+            figure: bucket.figure(series.kind),
+            count: bucket.count,
+            min: bucket.min,
+            max: bucket.max,
+        })
+    });
+    points.take(POINTS_MAX).collect()
+}
+
+/// What a stat's one number is called.
+pub const fn noun(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Counter => "total",
+        Kind::Value => "mean",
+    }
+}

@@ -1,0 +1,71 @@
+//! Every path of the pages.
+
+use std::sync::Arc;
+
+use app::App;
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+
+use crate::ask::Web;
+use crate::failure::Failure;
+use crate::pages::{account, aliases, list, shared, signin, stat, trash};
+use crate::{Config, assets, live, presenter, security, templates};
+
+/// The pages and their assets as one router. It has a fallback (a friendly 404): merge routers
+/// without one into it.
+pub fn router(app: App, config: Config) -> Router {
+    let web = Web {
+        app,
+        templates: Arc::new(templates::environment(&config)),
+        streams: Arc::new(Semaphore::new(config.live_streams_max)),
+        config: Arc::new(config),
+    };
+    let compressed = CompressionLayer::new()
+        .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream")));
+    pages()
+        .fallback(async || Failure::NotFound("page"))
+        .layer(from_fn_with_state(web.clone(), presenter::friendly))
+        .layer(from_fn(security::same_origin))
+        .layer(compressed)
+        .merge(
+            Router::new()
+                .route("/assets/{name}", get(assets::serve))
+                .route("/favicon.ico", get(assets::favicon)),
+        )
+        .layer(from_fn(security::headers))
+        .with_state(web)
+}
+
+fn pages() -> Router<Web> {
+    Router::new()
+        .route("/", get(list::home))
+        .route("/stats", get(list::list))
+        .route("/stats.json", get(list::list))
+        .route("/stats/trash", get(trash::trash))
+        .route("/stats/trash.json", get(trash::trash))
+        .route("/stats/{id}", get(stat::stat))
+        .route("/stats/{id}/delete", post(trash::delete))
+        .route("/stats/{id}/restore", post(trash::restore))
+        .route("/stats/{id}/public", post(trash::share))
+        .route("/s/{id}", get(shared::shared))
+        .route("/eyrie", get(list::eyrie))
+        .route("/eyrie.json", get(list::eyrie))
+        .route("/live", get(live::live))
+        .route("/settings", get(account::settings))
+        .route("/settings.json", get(account::settings))
+        .route("/settings/ez", post(account::set_ez))
+        .route("/settings/token", post(account::renew_token))
+        .route("/settings/password", post(account::set_password))
+        .route("/signin", get(signin::page).post(signin::by_password))
+        .route("/signin/{secret}", get(signin::by_link))
+        .route("/signout", post(signin::sign_out))
+        .route("/v/stats", get(aliases::stats))
+        .route("/v/stats/trash", get(aliases::trash))
+        .route("/v/stats/{id}", get(aliases::stat))
+        .route("/v/stats/{id}/tf/{t}", get(aliases::timeframe))
+        .route("/access", get(aliases::access))
+}
