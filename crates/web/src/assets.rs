@@ -28,6 +28,11 @@ pub fn path(logical: &str) -> Option<String> {
     ASSETS.iter().find(|asset| asset.logical == logical).map(|asset| format!("/assets/{}", asset.name))
 }
 
+/// The content of an asset by the name that templates use; `None` where it was not built.
+pub fn bytes(logical: &str) -> Option<&'static [u8]> {
+    ASSETS.iter().find(|asset| asset.logical == logical).map(|asset| asset.bytes)
+}
+
 /// `GET /assets/{name}`
 pub async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
     match ASSETS.iter().find(|asset| asset.name == name) {
@@ -75,7 +80,14 @@ mod tests {
 
     #[test]
     fn everything_a_page_names_was_built() {
-        for name in ["main.js", "main.css", "mark.svg", "inter-latin-wght-normal.woff2"] {
+        for name in [
+            "main.js",
+            "main.css",
+            "mark.svg",
+            "inter-latin-wght-normal.woff2",
+            "inter-400.ttf",
+            "inter-600.ttf",
+        ] {
             assert!(path(name).is_some(), "{name}");
         }
     }

@@ -20,6 +20,7 @@ pub mod calendar;
 pub mod histogram;
 pub mod line;
 pub mod plot;
+pub mod png;
 pub mod scale;
 pub mod spark;
 pub mod style;

@@ -8,7 +8,8 @@
 //! Read in this order: [`router()`] (every path), [`ask`] (a request as handlers see it), [`pages`],
 //! [`figures`] and [`timeframes`] (what they show), [`presenter`] and [`templates`] (how), [`live`]
 //! (server-sent events), [`failure`] (the one place where kinds of failure become statuses),
-//! [`session`] and [`security`], [`assets`] (what `build.rs` made of `ui/`), [`chart`] (pictures).
+//! [`session`] and [`security`], [`assets`] (what `build.rs` made of `ui/`), [`chart`] (pictures),
+//! [`image`] (`/c.svg` and `/c.png`), [`export`] (`/x` and `/a1`, StatHat's export API).
 //!
 //! **Invariants**: every page works without scripts; nothing is loaded from another host; no inline
 //! script or style; what is shown of one account is never kept in a shared cache; every stream and
@@ -18,9 +19,11 @@ pub mod ask;
 pub mod assets;
 pub mod chart;
 pub mod config;
+pub mod export;
 pub mod failure;
 pub mod figures;
 pub mod filters;
+pub mod image;
 pub mod live;
 pub mod pages;
 pub mod presenter;

@@ -51,7 +51,13 @@ for (const name of await readdir("images")) {
   await writeFile(join(dist, hashed), bytes);
   manifest.push([name, hashed]);
 }
-for (const [, name] of manifest) {
+// TrueType for the painter of PNGs, which reads no WOFF2.
+const fonts = "node_modules/@expo-google-fonts/inter";
+for (const [name, from] of [["inter-400.ttf", "400Regular/Inter_400Regular.ttf"], ["inter-600.ttf", "600SemiBold/Inter_600SemiBold.ttf"]]) {
+  await writeFile(join(dist, name), await readFile(join(fonts, from)));
+  manifest.push([name, name]);
+}
+for (const [, name] of manifest.filter(([, name]) => extname(name) !== ".ttf")) {
   const bytes = await readFile(join(dist, name));
   const packed = brotliCompressSync(bytes, {
     params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },

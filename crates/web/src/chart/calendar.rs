@@ -21,7 +21,7 @@ enum Step {
 }
 
 /// From fine to coarse, each with its (least) length in seconds.
-const STEPS: [(Step, i64); 25] = [
+const STEPS: [(Step, i64); 26] = [
     (Step::Seconds(MINUTE), MINUTE),
     (Step::Seconds(2 * MINUTE), 2 * MINUTE),
     (Step::Seconds(5 * MINUTE), 5 * MINUTE),
@@ -35,6 +35,7 @@ const STEPS: [(Step, i64); 25] = [
     (Step::Seconds(12 * HOUR), 12 * HOUR),
     (Step::Seconds(DAY), DAY),
     (Step::Seconds(2 * DAY), 2 * DAY),
+    (Step::Seconds(4 * DAY), 4 * DAY),
     (Step::Seconds(7 * DAY), 7 * DAY),
     (Step::Seconds(14 * DAY), 14 * DAY),
     (Step::Months(1), 28 * DAY),
@@ -161,7 +162,7 @@ mod tests {
         check(300, 288, &["03:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00", "Sat 21"]);
         check(3_600, 72, &["12:00", "Thu 19", "12:00", "Fri 20", "12:00", "Sat 21"]);
         check(10_800, 56, &["Sun 15", "Mon 16", "Tue 17", "Wed 18", "Thu 19", "Fri 20", "Sat 21"]);
-        check(86_400, 30, &["26 Oct", "2 Nov", "9 Nov", "16 Nov"]);
+        check(86_400, 30, &["26 Oct", "30 Oct", "3 Nov", "7 Nov", "11 Nov", "15 Nov", "19 Nov"]);
         check(86_400, 90, &["31 Aug", "14 Sep", "28 Sep", "12 Oct", "26 Oct", "9 Nov"]);
         check(86_400, 365, &["2026", "Mar", "May", "Jul", "Sep", "Nov"]);
         check(604_800, 104, &["2025", "Apr", "Jul", "Oct", "2026", "Apr", "Jul", "Oct"]);

@@ -78,7 +78,7 @@ impl<'a> Plot<'a> {
         if shares.iter().any(Option::is_some) {
             self.figures(&shares, &mut out);
         } else {
-            self.previous(&mut out);
+            self.previous(&mut out, false);
             self.nothing(&mut out);
         }
         out.push_str("</svg>");
@@ -146,7 +146,7 @@ impl<'a> Plot<'a> {
         for tick in calendar::ticks(&self.spec.window, self.frame.width) {
             let x = self.frame.left + tick.share * self.frame.width;
             let half = text_width(&tick.text, LABEL) / 2.0;
-            if x - half >= self.frame.left - 4.0 && x + half <= self.width - 2.0 {
+            if x - half >= self.frame.left && x + half <= self.width - 2.0 {
                 let _ =
                     write!(out, "<text x=\"{}\" y=\"{y}\">{}</text>", Tenths(tenths(x)), escape(&tick.text));
             }
@@ -157,7 +157,7 @@ impl<'a> Plot<'a> {
     fn figures(&self, shares: &[Option<f64>], out: &mut String) {
         if self.spec.kind == Kind::Counter && shares.len() < BARS_BELOW {
             self.bars(shares, out);
-            self.previous(out);
+            self.previous(out, true);
             return;
         }
         let runs = runs(shares, self.frame, Thin::Extremes);
@@ -166,8 +166,9 @@ impl<'a> Plot<'a> {
             let d = area(&runs, base);
             let _ = write!(out, "<path d=\"{d}\" fill-opacity=\".08\"{}/>", self.ink.paint(Part::Area));
         }
-        self.previous(out);
-        self.stroke(&runs, out);
+        self.previous(out, false);
+        let dense = shares.len() as f64 > self.frame.width;
+        self.stroke(&runs, if dense { "1" } else { "1.5" }, out);
         self.last(shares, out);
     }
 
@@ -193,12 +194,12 @@ impl<'a> Plot<'a> {
                 );
             }
         }
-        let _ = write!(out, "<path d=\"{d}\" fill-opacity=\".85\"{}/>", self.ink.paint(Part::Bar));
+        let _ = write!(out, "<path d=\"{d}\" fill-opacity=\".8\"{}/>", self.ink.paint(Part::Bar));
     }
 
-    fn stroke(&self, runs: &Runs, out: &mut String) {
+    fn stroke(&self, runs: &Runs, width: &str, out: &mut String) {
         let lonely = lonely(runs);
-        for (d, width) in [(path(runs), "1.5"), (lonely, "3.5")] {
+        for (d, width) in [(path(runs), width), (lonely, "3.5")] {
             if !d.is_empty() {
                 let _ = write!(
                     out,
@@ -210,18 +211,27 @@ impl<'a> Plot<'a> {
         }
     }
 
-    /// The period before: dashed and lighter, the same hue.
-    fn previous(&self, out: &mut String) {
+    /// The period before: dashed and lighter, the same hue; over bars in a channel of paper.
+    fn previous(&self, out: &mut String, over_bars: bool) {
         let runs = runs(&self.shares(&self.spec.previous), self.frame, Thin::Mean);
         let d = path(&runs);
-        if !d.is_empty() {
+        if d.is_empty() {
+            return;
+        }
+        if over_bars {
+            let paper = self.ink.paint(Part::Channel);
             let _ = write!(
                 out,
-                "<path d=\"{d}\" fill=\"none\" stroke-width=\"1.25\" stroke-dasharray=\"4 3\" \
-                 stroke-opacity=\".55\" stroke-linejoin=\"round\"{}/>",
-                self.ink.paint(Part::Previous)
+                "<path d=\"{d}\" fill=\"none\" stroke-width=\"3.5\" stroke-opacity=\".6\"{paper}/>"
             );
         }
+        let opacity = if over_bars { ".9" } else { ".55" };
+        let _ = write!(
+            out,
+            "<path d=\"{d}\" fill=\"none\" stroke-width=\"1.25\" stroke-dasharray=\"4 3\" \
+             stroke-opacity=\"{opacity}\" stroke-linejoin=\"round\"{}/>",
+            self.ink.paint(Part::Previous)
+        );
     }
 
     fn last(&self, shares: &[Option<f64>], out: &mut String) {
@@ -268,4 +278,112 @@ fn shortened(text: &str, size: f64, room: f64) -> String {
     out.pop();
     out.push('…');
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Timestamp;
+    use stats::timeframe::Window;
+
+    use super::super::Theme;
+    use super::*;
+
+    fn spec(kind: Kind, figures: Vec<Option<f64>>) -> Spec {
+        let start = Timestamp::from_seconds(1_795_136_820);
+        Spec {
+            width: 480,
+            height: 200,
+            theme: Theme::Light,
+            kind,
+            title: "signups & <co>".to_owned(),
+            period: "last day by hour".to_owned(),
+            heading: String::new(),
+            figure: String::new(),
+            window: Window { start, step_seconds: 3_600, count: figures.len() },
+            figures,
+            previous: Vec::new(),
+            slot: 0,
+        }
+    }
+
+    fn ramp(n: usize) -> Vec<Option<f64>> {
+        (0..n).map(|i| Some((i * 7 % 24) as f64)).collect()
+    }
+
+    /// One element a line, so that a change is read where it is.
+    fn lines(svg: &str) -> String {
+        svg.replace("><", ">\n<")
+    }
+
+    #[test]
+    fn a_counter_of_a_day_is_bars() {
+        let mut spec = spec(Kind::Counter, ramp(24));
+        spec.previous = ramp(30).split_off(6);
+        insta::assert_snapshot!(lines(&svg(&spec)));
+    }
+
+    #[test]
+    fn a_value_is_a_line_with_gaps_and_lonely_points() {
+        let mut figures = ramp(48);
+        figures[10..15].fill(None);
+        figures[20] = None;
+        figures[22] = None;
+        insta::assert_snapshot!(lines(&svg(&Spec { theme: Theme::Page, ..spec(Kind::Value, figures) })));
+    }
+
+    #[test]
+    fn an_embed_follows_its_reader_and_has_a_heading() {
+        let spec = Spec {
+            theme: Theme::Auto,
+            heading: "a name that is too long for such a small picture, whatever one does".to_owned(),
+            figure: "12.4 k".to_owned(),
+            ..spec(Kind::Counter, ramp(60))
+        };
+        insta::assert_snapshot!(lines(&svg(&spec)));
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_nothing() {
+        insta::assert_snapshot!(lines(&svg(&spec(Kind::Value, vec![None; 24]))));
+    }
+
+    #[test]
+    fn any_number_is_drawn() {
+        let odd =
+            [f64::MAX, f64::MIN, 1e308, -1e308, f64::MIN_POSITIVE, 5e-324, -0.0, f64::NAN, f64::INFINITY];
+        for kind in [Kind::Counter, Kind::Value] {
+            for a in odd {
+                for b in odd {
+                    let drawn = svg(&spec(kind, vec![Some(a), None, Some(b)]));
+                    assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{a} {b}: {drawn}");
+                }
+            }
+        }
+        let window = Window { start: Timestamp::from_millis(i64::MIN), step_seconds: i64::MAX, count: 3 };
+        assert!(svg(&Spec { window, ..spec(Kind::Value, ramp(3)) }).ends_with("</svg>"));
+    }
+
+    #[test]
+    fn a_hundred_thousand_points_are_a_small_picture_that_keeps_its_peak() {
+        let mut figures: Vec<_> = (0..100_000).map(|i| Some(f64::from(i * 7_919 % 1_000))).collect();
+        figures[54_321] = Some(5_000.0);
+        let spec = Spec { width: 1_200, height: 400, ..spec(Kind::Value, figures) };
+        let drawn = svg(&spec);
+        assert!(drawn.len() < 40_000, "{} bytes", drawn.len());
+        assert_eq!(Plot::new(&spec, 1_200.0, 400.0).scale.high, 6_000.0);
+        let runs = runs(
+            &[vec![Some(0.2); 5_000], vec![Some(1.0)], vec![Some(0.2); 5_000]].concat(),
+            FRAME,
+            Thin::Extremes,
+        );
+        assert!(runs[0].iter().any(|(_, y)| *y == 0), "the peak touches the upper edge");
+    }
+
+    const FRAME: Frame = Frame { left: 0.0, top: 0.0, width: 100.0, height: 50.0 };
+
+    #[test]
+    fn a_gap_of_a_whole_column_stays_a_gap() {
+        let figures = [vec![Some(0.5); 500], vec![None; 100], vec![Some(0.5); 500]].concat();
+        assert_eq!(runs(&figures, FRAME, Thin::Extremes).len(), 2);
+    }
 }

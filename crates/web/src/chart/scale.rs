@@ -3,7 +3,7 @@
 use stats::Kind;
 
 /// Figures are drawn as if they lay within this; keeps differences of extremes finite.
-const DRAWN_MAX: f64 = 1e300;
+const DRAWN_MAX: f64 = 4e307;
 /// A spread smaller than this part of the largest figure is drawn as a constant.
 const SPREAD_MIN: f64 = 1e-11;
 

@@ -52,12 +52,14 @@ pub(crate) enum Part {
     Bar,
     /// The line of the previous period.
     Previous,
+    /// Paper around a line that crosses bars.
+    Channel,
     /// The mark on the last point.
     Last,
 }
 
 impl Part {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Paper,
         Self::Rule,
         Self::Zero,
@@ -67,6 +69,7 @@ impl Part {
         Self::Area,
         Self::Bar,
         Self::Previous,
+        Self::Channel,
         Self::Last,
     ];
 
@@ -81,13 +84,14 @@ impl Part {
             Self::Area => "c-area",
             Self::Bar => "c-bar",
             Self::Previous => "c-previous",
+            Self::Channel => "c-channel",
             Self::Last => "c-last",
         }
     }
 
     const fn property(self) -> &'static str {
         match self {
-            Self::Rule | Self::Zero | Self::Line | Self::Previous => "stroke",
+            Self::Rule | Self::Zero | Self::Line | Self::Previous | Self::Channel => "stroke",
             Self::Paper | Self::Label | Self::Ink | Self::Area | Self::Bar | Self::Last => "fill",
         }
     }
@@ -95,7 +99,7 @@ impl Part {
     /// Light and dark.
     const fn colours(self, slot: usize) -> (&'static str, &'static str) {
         match self {
-            Self::Paper => ("#ffffff", "#1c1c1f"),
+            Self::Paper | Self::Channel => ("#ffffff", "#1c1c1f"),
             Self::Rule => ("#eceae4", "#2d2d32"),
             Self::Zero => ("#cfccc4", "#4a4a51"),
             Self::Label => ("#706e75", "#98969f"),

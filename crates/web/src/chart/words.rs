@@ -1,7 +1,7 @@
 //! What a chart says to those who cannot see it, and the words on it.
 
 use stats::Kind;
-use stats::timeframe::{Span, Timeframe, Unit};
+use stats::timeframe::{Span, Timeframe};
 
 use super::Spec;
 
@@ -12,15 +12,7 @@ pub fn period(timeframe: &Timeframe) -> String {
 
 /// `week`, `3 hours`.
 fn span(span: Span) -> String {
-    let unit = match span.unit {
-        Unit::Minute => "minute",
-        Unit::Hour => "hour",
-        Unit::Day => "day",
-        Unit::Week => "week",
-        Unit::Month => "month",
-        Unit::Year => "year",
-    };
-    if span.n == 1 { unit.to_owned() } else { format!("{} {unit}s", span.n) }
+    if span.n == 1 { span.unit.word().to_owned() } else { span.words() }
 }
 
 /// `signups, last week by 3 hours: total 1,204, between 0 and 93`.
@@ -112,11 +104,8 @@ mod tests {
 
     #[test]
     fn a_period_reads_as_a_sentence() {
-        let timeframe = Timeframe {
-            span: Span { n: 1, unit: Unit::Week },
-            step: Span { n: 3, unit: Unit::Hour },
-            compare: None,
-        };
-        assert_eq!(period(&timeframe), "last week by 3 hours");
+        let words = |text: &str| period(&text.parse().expect("a timeframe"));
+        assert_eq!(words("1w3h"), "last week by 3 hours");
+        assert_eq!(words("2M1d"), "last 2 months by day");
     }
 }
