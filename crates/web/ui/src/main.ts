@@ -1,1 +1,13 @@
-console.log(1)
+// What every page gets. Charts bring uPlot with them only where there is one.
+import "./copy.ts";
+import "./live.ts";
+import "./chart.ts";
+import "./range.ts";
+import "./palette.ts";
+import "./keys.ts";
+import { sayTimes } from "./times.ts";
+import { listen } from "./list.ts";
+
+document.documentElement.classList.add("scripted");
+sayTimes(document);
+listen();
