@@ -1,108 +1,134 @@
-//! Topics, publishing and reading (skeleton: signatures are the contract).
-#![allow(missing_docs, unused_variables)]
+//! Topics, and publishing to them.
 
-use base::{ErrorKind, Timestamp};
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
 use bytes::Bytes;
-use log::{Durability, Log, Lsn};
+use log::{Durability, Log, Lsn, NewRecord, StreamId};
+use parking_lot::RwLock;
 
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Error {
-    #[error(transparent)]
-    Log(#[from] log::Error),
-}
+use crate::topics::Topics;
+use crate::{Error, Subscription};
 
-impl Error {
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Log(error) => error.kind(),
-        }
-    }
-}
+/// Kind of the log's records that hold a message.
+const KIND_MESSAGE: u8 = 1;
 
 /// All topics of a node. Cheap to clone.
-#[derive(Clone)]
-pub struct Queue;
-
-/// A named stream of messages. Cheap to clone, remembers its name and its stream.
-#[derive(Clone)]
-pub struct Topic;
-
-pub struct NewMessage<'a> {
-    pub topic: &'a Topic,
-    pub payload: Bytes,
+#[derive(Clone, Debug)]
+pub struct Queue {
+    log: Log,
+    topics: Arc<RwLock<Topics>>,
 }
 
-/// Resolves once the messages are as sure as was asked for.
-pub struct Publish;
+/// A named stream of messages. Cheap to clone, remembers its name and its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    name: Arc<str>,
+    stream: StreamId,
+}
 
-impl std::future::Future for Publish {
-    type Output = Result<Lsn, Error>;
-    fn poll(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        todo!()
+impl Topic {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its stream in the log.
+    pub fn stream(&self) -> StreamId {
+        self.stream
     }
 }
 
+/// A message to be published.
 #[derive(Clone, Debug)]
-pub struct Message {
-    pub position: Lsn,
-    /// Index into the topics given to `subscribe`.
-    pub topic: usize,
-    pub time: Timestamp,
+pub struct NewMessage<'a> {
+    /// Where to.
+    pub topic: &'a Topic,
+    /// Any bytes, at most what the log takes in one record.
     pub payload: Bytes,
 }
 
-/// Messages in log order, and where to go on reading.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    pub messages: Vec<Message>,
-    pub next: Lsn,
+/// Resolves with the position of the first message once all are as sure as was asked for. They are
+/// on their way whether or not it is awaited.
+#[derive(Debug)]
+#[must_use = "the messages are written either way, but only awaiting it tells when"]
+pub struct Publish(log::Append);
+
+impl Future for Publish {
+    type Output = Result<Lsn, Error>;
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map_err(Error::Log)
+    }
 }
 
 impl Queue {
-    /// Topics keep their numbers in `topics.json` beside the log.
-    pub fn open(log: Log, dir: &std::path::Path) -> Result<Self, Error> {
-        todo!()
+    /// Topics keep their numbers in `topics.json` in `dir`, on the log's file system. Blocking.
+    ///
+    /// # Errors
+    /// [`Error::List`] if that file cannot be read: without it nobody knows whose a record is.
+    pub fn open(log: Log, dir: &Path) -> Result<Self, Error> {
+        let topics = Topics::load(log.files().clone(), dir)?;
+        Ok(Self { log, topics: Arc::new(RwLock::new(topics)) })
     }
 
-    /// Finds or makes a topic.
+    /// Finds or makes a topic. Making one writes a small file, blocking.
+    ///
+    /// # Errors
+    /// Not a name ([`check_name`](crate::check_name)), too many topics, or the file cannot be written.
     pub fn topic(&self, name: &str) -> Result<Topic, Error> {
-        todo!()
+        let known = self.topics.read().find(name);
+        let stream = match known {
+            Some(stream) => stream,
+            None => self.topics.write().find_or_make(name)?,
+        };
+        Ok(Topic { name: name.into(), stream })
     }
 
-    /// Hands messages to the log before returning; the future only waits for the level.
+    /// All topics, by name.
+    pub fn topics(&self) -> Vec<Topic> {
+        let topics = self.topics.read();
+        topics.all().map(|(name, stream)| Topic { name: name.into(), stream }).collect()
+    }
+
+    /// Hands messages to the log before returning; the future only waits for the level. Messages of
+    /// one call lie side by side in the order given.
+    ///
+    /// # Errors
+    /// At once when the log is full (`Busy`), poisoned (`Unavailable`), or a message or the call is
+    /// too large (`Invalid`).
     pub fn publish(&self, messages: &[NewMessage<'_>], durability: Durability) -> Result<Publish, Error> {
-        todo!()
+        let record = |message: &NewMessage<'_>| NewRecord {
+            stream: message.topic.stream,
+            kind: KIND_MESSAGE,
+            payload: message.payload.clone(),
+        };
+        let append = match messages {
+            // The common call needs no list on the heap.
+            [one] => self.log.append(&[record(one)], durability)?,
+            many => self.log.append(&many.iter().map(record).collect::<Vec<_>>(), durability)?,
+        };
+        Ok(Publish(append))
     }
 
-    /// Reads `topics` merged in log order, from `from`.
+    /// Reads `topics` merged in log order, from `from`. From now on, what `name` has not released of
+    /// these topics is kept.
     pub fn subscribe(&self, name: &str, topics: &[Topic], from: Lsn) -> Subscription {
-        todo!()
+        Subscription::new(self.log.clone(), name, topics, from)
     }
 
+    /// Resolves once everything below `upto` is on the device.
+    ///
+    /// # Errors
+    /// The log is poisoned or closed.
     pub async fn sync(&self, upto: Lsn) -> Result<(), Error> {
-        todo!()
+        Ok(self.log.sync(upto).await?)
     }
 
+    /// The log below.
     pub fn log(&self) -> &Log {
-        todo!()
-    }
-}
-
-/// One reader of some topics. What it has released may be reclaimed.
-pub struct Subscription;
-
-impl Subscription {
-    /// Waits for at least one message; at most about `bytes_max` of payload.
-    pub async fn next_batch(&mut self, bytes_max: usize) -> Result<Batch, Error> {
-        todo!()
-    }
-
-    /// Nothing below `position` will be asked for again.
-    pub fn release(&mut self, position: Lsn) -> Result<(), Error> {
-        todo!()
-    }
-
-    pub fn position(&self) -> Lsn {
-        todo!()
+        &self.log
     }
 }

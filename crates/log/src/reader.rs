@@ -1,0 +1,151 @@
+//! Reading forward from a position.
+
+use std::sync::Arc;
+
+use base::Timestamp;
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::record::{Lsn, Record, StreamId};
+use crate::segment::{Form, SEGMENT_HEAD_BYTES, Step, Walk};
+use crate::shared::{Progress, Shared};
+
+/// Reads forward; sees what is written ([`Status::written`](crate::Status::written)), durable or not.
+///
+/// A damaged range is skipped, counted and named once in [`Status::damaged`](crate::Status::damaged).
+/// Files are read through the page cache in pieces of 256 KiB (or of one record, if larger).
+#[derive(Debug)]
+pub struct Reader {
+    shared: Arc<Shared>,
+    progress: watch::Receiver<Progress>,
+    /// Sorted; empty: all.
+    streams: Vec<u32>,
+    position: u64,
+    walk: Option<Walk>,
+}
+
+impl Reader {
+    pub(crate) fn new(shared: Arc<Shared>, streams: &[StreamId], from: Lsn) -> Self {
+        let mut streams: Vec<u32> = streams.iter().map(|stream| stream.0).collect();
+        streams.sort_unstable();
+        let progress = shared.progress.subscribe();
+        Self { shared, progress, streams, position: from.0, walk: None }
+    }
+
+    /// The next records, at least one, at most about `bytes_max` of payload (one record may be more);
+    /// waits for them.
+    ///
+    /// # Errors
+    /// When everything written was read and the log is closed or poisoned, or a file cannot be read.
+    pub async fn next_batch(&mut self, bytes_max: usize) -> Result<Vec<Record>, Error> {
+        loop {
+            let stopped = self.progress.borrow_and_update().stopped.clone();
+            let records = self.try_next_batch(bytes_max)?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            if let Some(error) = stopped {
+                return Err(error);
+            }
+            if self.progress.changed().await.is_err() {
+                return Err(Error::Closed);
+            }
+        }
+    }
+
+    /// As [`next_batch`](Self::next_batch), empty at once at the end. Blocking reads of the file.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn try_next_batch(&mut self, bytes_max: usize) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        let written = self.shared.written();
+        while bytes < bytes_max.max(1) {
+            self.find();
+            let Some(walk) = &mut self.walk else { break };
+            walk.stop = walk.segment.stop(written);
+            let before = walk.offset;
+            let step = walk.step().map_err(|error| unreadable(walk, &error))?;
+            match step {
+                Step::Record { head, lsn } => {
+                    let next = lsn + head.record_bytes();
+                    if lsn < self.position {
+                        continue;
+                    }
+                    let wanted = !head.is_own()
+                        && (self.streams.is_empty() || self.streams.binary_search(&head.stream).is_ok());
+                    if wanted {
+                        let payload = walk.payload();
+                        bytes += payload.len().max(1);
+                        records.push(Record {
+                            lsn: Lsn(lsn),
+                            next: Lsn(next),
+                            stream: StreamId(head.stream),
+                            kind: head.kind,
+                            time: Timestamp::from_millis(head.time_ms),
+                            payload,
+                        });
+                    }
+                    self.position = next;
+                }
+                Step::Bad => {
+                    walk.resync().map_err(|error| unreadable(walk, &error))?;
+                    let (from, to) = (before, walk.offset);
+                    if walk.segment.header.form == Form::Whole {
+                        self.position = walk.segment.header.base + to;
+                    }
+                    self.shared.damage.lock().note(&walk.segment.name, from, to, NO_RECORD);
+                }
+                Step::End if !self.leave() => break,
+                Step::End => {}
+            }
+        }
+        Ok(records)
+    }
+
+    /// Everything below has been seen or skipped.
+    pub fn position(&self) -> Lsn {
+        Lsn(self.position)
+    }
+
+    /// Begins a walk through the file in which the position lies, or the next one.
+    fn find(&mut self) {
+        if self.walk.is_some() {
+            return;
+        }
+        let segments = self.shared.segments.read();
+        let Some(segment) = segments.iter().find(|segment| segment.limit() > self.position) else { return };
+        let base = segment.header.base;
+        self.position = self.position.max(base);
+        let offset = match segment.header.form {
+            Form::Whole => SEGMENT_HEAD_BYTES.max(self.position - base),
+            Form::Kept => SEGMENT_HEAD_BYTES,
+        };
+        self.walk = Some(Walk::new(segment.clone(), offset, 0));
+    }
+
+    /// At the end of a file: true if there is more behind it.
+    fn leave(&mut self) -> bool {
+        let Some(walk) = &self.walk else { return false };
+        let segment = &walk.segment;
+        let done = match segment.header.form {
+            Form::Whole => segment.end().is_some_and(|end| segment.header.base + walk.offset >= end),
+            Form::Kept => true,
+        };
+        let limit = segment.limit();
+        let more = done && self.shared.segments.read().iter().any(|segment| segment.limit() > limit);
+        if more {
+            self.position = self.position.max(limit);
+            self.walk = None;
+        }
+        more
+    }
+}
+
+/// What is said of a damaged range.
+pub(crate) const NO_RECORD: &str = "no record with a good checksum";
+
+fn unreadable(walk: &Walk, error: &std::io::Error) -> Error {
+    Error::io(format!("reading `{}` at byte {}", walk.segment.name, walk.offset), error)
+}
