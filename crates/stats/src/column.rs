@@ -25,19 +25,24 @@ pub(crate) fn encode(column: &[i64], effort: Effort, to: &mut Vec<u8>) {
     let Some(&first) = column.first() else { return };
     let (mut min, mut max) = (first, first);
     let (mut delta_min, mut delta_max) = (i64::MAX, i64::MIN);
-    let mut varint_bytes = 0;
+    let mut previous = first;
     for &value in column {
         min = min.min(value);
         max = max.max(value);
-        varint_bytes += length(zigzag(value));
     }
-    for pair in column.windows(2) {
-        let delta = pair[1].wrapping_sub(pair[0]);
+    for &value in &column[1..] {
+        let delta = value.wrapping_sub(previous);
         delta_min = delta_min.min(delta);
         delta_max = delta_max.max(delta);
+        previous = value;
     }
     let width = width(min, max);
     let packed_bytes = length(zigzag(min)) + bytes(column.len(), width);
+    // A varint has at least one byte.
+    let varint_bytes = match packed_bytes > column.len() {
+        true => column.iter().map(|value| length(zigzag(*value))).sum(),
+        false => usize::MAX,
+    };
     let mut best = packed_bytes.min(varint_bytes);
     let mut delta_width = None;
     if column.len() > 2 {
@@ -180,4 +185,67 @@ fn window(packed: &[u8], at: usize) -> u128 {
     let rest = packed.get(at..).unwrap_or_default();
     bytes[..rest.len()].copy_from_slice(rest);
     u128::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn packed(column: &[i64], effort: Effort) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(column, effort, &mut bytes);
+        let mut back = vec![-7; column.len()];
+        let mut rest = bytes.as_slice();
+        assert_eq!(decode(&mut rest, &mut back), Some(()));
+        assert!(rest.is_empty());
+        assert_eq!(back, column);
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn columns_come_back(column in prop::collection::vec(any::<i64>(), 0..300), shift in 0u32..64, sums: bool) {
+            let mut column: Vec<i64> = column.into_iter().map(|value| value >> shift).collect();
+            if sums {
+                column.iter_mut().fold(0, |sum: i64, value| {
+                    *value = value.wrapping_add(sum);
+                    *value
+                });
+            }
+            let quick = packed(&column, Effort::Quick);
+            prop_assert!(packed(&column, Effort::Pco).len() <= quick.len());
+        }
+    }
+
+    /// Spreads small numbers over all 64 bits.
+    const MIX: i64 = 0x1e37_79b9_7f4a_7c15;
+
+    #[test]
+    fn the_shortest_way_is_taken() {
+        let tag = |column: &[i64], effort| packed(column, effort)[0];
+        assert_eq!(packed(&[7; 1_000], Effort::Pco), [0, 14]);
+        assert_eq!(tag(&[1, 9, 3, 8, 2, 9, 4, 1], Effort::Quick), 4);
+        assert_eq!(tag(&(0..100).map(|i| i * 1_000).collect::<Vec<_>>(), Effort::Quick), DELTA);
+        let mut outlier = [1; 100];
+        outlier[50] = i64::MAX;
+        assert_eq!(tag(&outlier, Effort::Quick), VARINT);
+        let skewed: Vec<i64> =
+            (0..2_000).map(|i| if i % 50 == 0 { i * 1_000_003 % 99_991 } else { i * 7 % 5 }).collect();
+        assert_eq!(tag(&skewed, Effort::Pco), PCO);
+        assert_eq!(
+            tag(&(7..47).map(|i: i64| (i * i).wrapping_mul(MIX)).collect::<Vec<_>>(), Effort::Quick),
+            64
+        );
+    }
+
+    #[test]
+    fn a_torn_column_is_refused() {
+        let bytes = packed(&[1, 9, 3, 8, 2, 9, 4, 1], Effort::Quick);
+        for length in 0..bytes.len() {
+            assert_eq!(decode(&mut &bytes[..length], &mut [0; 8]), None);
+        }
+        assert_eq!(decode(&mut [200u8, 1, 1].as_slice(), &mut [0; 2]), None);
+    }
 }

@@ -39,11 +39,9 @@ pub(crate) fn encode<'a>(
     let mut columns = vec![0i64; n * 5];
     match scaling {
         Scaling::Common => {
-            let scale = common_scale(buckets.clone());
-            let fits = scale != BITS && split(buckets.clone(), n, |_| scale, &mut columns);
-            let scale = if fits { scale } else { BITS };
-            if !fits {
-                split(buckets, n, |_| BITS, &mut columns);
+            let mut scale = 0;
+            while let Err(bucket) = split(buckets.clone(), n, |_| scale, &mut columns) {
+                scale = scale_of(bucket, scale + 1);
             }
             to.push(scale);
         }
@@ -51,7 +49,8 @@ pub(crate) fn encode<'a>(
             let scales: Vec<i64> = buckets.clone().map(|bucket| i64::from(scale_of(bucket, 0))).collect();
             to.push(MIXED);
             column::encode(&scales, effort, to);
-            split(buckets, n, |row| scales[row] as u8, &mut columns);
+            split(buckets, n, |row| scales[row] as u8, &mut columns)
+                .expect("every bucket has a scale that fits");
         }
     }
     columns.chunks_exact(n).for_each(|column| column::encode(column, effort, to));
@@ -95,13 +94,13 @@ pub(crate) fn decode(from: &mut &[u8], n: usize, mut each: impl FnMut(usize, Buc
     Some(())
 }
 
-/// Fills the five columns; false (and they are rubbish) if a number is no integer at its scale.
+/// Fills the five columns; the bucket where it stopped if one of its numbers is no integer at its scale.
 fn split<'a>(
     buckets: impl Iterator<Item = &'a Bucket>,
     n: usize,
     scale: impl Fn(usize) -> u8,
     columns: &mut [i64],
-) -> bool {
+) -> Result<(), &'a Bucket> {
     let (counts, rest) = columns.split_at_mut(n);
     let (mins, rest) = rest.split_at_mut(n);
     let (maxes, rest) = rest.split_at_mut(n);
@@ -112,7 +111,7 @@ fn split<'a>(
         let (Some(sum), Some(min), Some(max), Some(last)) =
             (integer(bucket.sum), integer(bucket.min), integer(bucket.max), integer(bucket.last))
         else {
-            return false;
+            return Err(bucket);
         };
         counts[row] = bucket.count as i64;
         mins[row] = min;
@@ -120,7 +119,7 @@ fn split<'a>(
         lasts[row] = last.wrapping_sub(min);
         sums[row] = sum.wrapping_sub(expected_sum(bucket.count, min, max, scale));
     }
-    true
+    Ok(())
 }
 
 /// What the sum is near to: as many times the middle of minimum and maximum as there are numbers.
@@ -135,24 +134,13 @@ fn expected_sum(count: u64, min: i64, max: i64, scale: u8) -> i64 {
     if sum.is_nan() { 0 } else { ordered(sum) }
 }
 
-/// The least power of ten at which every number is an integer; [`BITS`] if there is none.
-fn common_scale<'a>(buckets: impl Iterator<Item = &'a Bucket>) -> u8 {
-    let mut scale = 0;
-    for bucket in buckets {
-        scale = scale_of(bucket, scale);
-        if scale == BITS {
-            break;
-        }
-    }
-    scale
-}
-
-/// The least power of ten, not below `scale`, at which the numbers of one bucket are integers.
+/// The least power of ten, not below `scale`, at which the numbers of one bucket are integers;
+/// [`BITS`] if there is none.
 fn scale_of(bucket: &Bucket, mut scale: u8) -> u8 {
     let Bucket { sum, min, max, last, .. } = *bucket;
     for number in [sum, min, max, last] {
-        while integer(number, scale).is_none() {
-            if scale == SCALE_MAX {
+        while scale > SCALE_MAX || integer(number, scale).is_none() {
+            if scale >= SCALE_MAX {
                 return BITS;
             }
             scale += 1;

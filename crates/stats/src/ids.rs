@@ -48,3 +48,30 @@ impl StatId {
         self.0 >> 8
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Data at rest depends on these: if one changes, stats are looked for in the wrong shard.
+    #[test]
+    fn the_shard_of_a_stat_never_changes() {
+        let check = |account, name, shards, shard| {
+            assert_eq!(ShardId::of(AccountId(account), name, shards), ShardId(shard), "{account} {name}");
+        };
+        check(1, "", 16, 15);
+        check(2, "signups", 16, 10);
+        check(2, "signups", 255, 68);
+        check(2, "page views", 16, 15);
+        check(3, "page views", 16, 9);
+        check(u32::MAX, "naïve café", 16, 0);
+        check(7, "anything", 1, 0);
+    }
+
+    #[test]
+    fn a_stat_knows_its_shard() {
+        let stat = StatId::new(ShardId(255), StatId::SEQUENCE_MAX);
+        assert_eq!(stat, StatId(u32::MAX));
+        assert_eq!((stat.shard(), stat.sequence()), (ShardId(255), StatId::SEQUENCE_MAX));
+    }
+}

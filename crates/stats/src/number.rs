@@ -1,6 +1,11 @@
 //! Figures: exact ones for JSON, short ones for people, round ones for axes.
 
-use std::fmt::Write as _;
+mod ticks;
+mod tidy;
+
+pub(crate) use ticks::{EXTENT_MIN, Step};
+pub use ticks::{TICKS_MAX, nice_ticks};
+pub use tidy::tidy;
 
 /// Powers of ten that a float holds exactly.
 pub(crate) const POWERS: [f64; 23] = [
@@ -10,58 +15,6 @@ pub(crate) const POWERS: [f64; 23] = [
 
 /// Integers below this are exact in a float: 2^53.
 pub(crate) const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-
-/// Every decimal of up to so many significant digits survives a float.
-const DIGITS: i32 = 15;
-
-/// The decimal that was meant by a sum (or mean) of `count` numbers.
-///
-/// Every decimal number is rounded when it becomes a float, so floats that mean 0.1 and 0.2 add up to
-/// 0.30000000000000004. If a decimal of at most 15 significant digits lies within what such roundings can
-/// amount to, that decimal was meant. Where all numbers have one sign that is two units in the last place of
-/// the sum. Where they have not, larger numbers may have cancelled: `cancelling` is then the largest distance
-/// of a number from zero (otherwise 0), and its roundings, a random walk, come on top. A single number and
-/// integers are returned as they are.
-pub fn tidy(sum: f64, count: u64, cancelling: f64) -> f64 {
-    let size = sum.abs();
-    if count < 2 || size.is_nan() || size >= EXACT_MAX || sum as i64 as f64 == sum {
-        return sum;
-    }
-    let mut places = DIGITS - 1 - exponent(size.max(cancelling));
-    let mut slack = 2.0 * unit(size);
-    if cancelling > 0.0 {
-        slack += 2.0 * unit(cancelling) * (count as f64).sqrt();
-        // The decimals must lie further apart than the slack, else one is always near.
-        places = places.min((-(4.0 * slack).log10()).floor() as i32);
-    }
-    let rounded = round(sum, places.max(0));
-    if (rounded - sum).abs() <= slack { rounded } else { sum }
-}
-
-/// The size of a unit in the last place of `number`.
-fn unit(number: f64) -> f64 {
-    let number = number.abs();
-    number.next_up() - number
-}
-
-/// The power of ten of the first significant digit.
-fn exponent(size: f64) -> i32 {
-    if (1.0..EXACT_MAX * 100.0).contains(&size) {
-        return POWERS.partition_point(|power| *power <= size) as i32 - 1;
-    }
-    size.log10().floor() as i32
-}
-
-/// `number` rounded to so many decimal places, as the float next to that decimal.
-fn round(number: f64, places: i32) -> f64 {
-    if let Some(power) = POWERS.get(places as usize) {
-        let scaled = number * power;
-        if scaled.abs() < EXACT_MAX / 2.0 {
-            return (scaled + 0.5f64.copysign(scaled)) as i64 as f64 / power;
-        }
-    }
-    format!("{number:.*}", places as usize).parse().unwrap_or(number)
-}
 
 /// A figure as JSON writes it: shortest text that reads back as the same float, integers without `.0`,
 /// an exponent only beyond 21 digits; `null` for what is not finite, which no caller should have.
@@ -154,12 +107,10 @@ pub fn percent(change: f64) -> String {
         _ if change < 0.0 => "−",
         _ => "+",
     };
-    let mut out = String::new();
-    let _ = match change.abs() {
-        size if size >= 100_000.0 => write!(out, "{sign}{} %", short(size)),
-        _ => write!(out, "{sign}{text} %"),
-    };
-    out
+    if change.abs() >= 100_000.0 {
+        return format!("{sign}{} %", short(change.abs()));
+    }
+    format!("{sign}{text} %")
 }
 
 /// Without zeros at the end of a fraction.
@@ -170,59 +121,108 @@ fn trimmed(text: &str) -> String {
     text.trim_end_matches('0').trim_end_matches('.').into()
 }
 
-/// A step of 1, 2 or 5 times a power of ten, kept apart so that multiples of it are exact decimals.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Step {
-    digit: u8,
-    power: i32,
+/// The size of a unit in the last place of `number`.
+pub(crate) fn unit(number: f64) -> f64 {
+    let number = number.abs();
+    number.next_up() - number
 }
 
-impl Step {
-    /// The smallest step not below `size`, which is positive.
-    pub(crate) fn over(size: f64) -> Self {
-        let mut power = size.log10().floor() as i32;
-        // The logarithm may be off by a hair either way.
-        while (Self { digit: 1, power }).times(1) > size {
-            power -= 1;
-        }
-        loop {
-            for digit in [1, 2, 5] {
-                let step = Self { digit, power };
-                if step.times(1) >= size * (1.0 - 1e-9) {
-                    return step;
-                }
-            }
-            power += 1;
-        }
+/// The power of ten of the first significant digit.
+pub(crate) fn exponent(size: f64) -> i32 {
+    if (1.0..EXACT_MAX * 100.0).contains(&size) {
+        return POWERS.partition_point(|power| *power <= size) as i32 - 1;
+    }
+    size.log10().floor() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn json_is_the_shortest_that_reads_back() {
+        let check = |figure: f64, expect: &str| assert_eq!(json(figure), expect);
+        check(3.0, "3");
+        check(9.5, "9.5");
+        check(-0.0, "0");
+        check(0.1, "0.1");
+        check(-1_234_567.25, "-1234567.25");
+        check(12_345_678.5, "12345678.5");
+        check(1e20, "100000000000000000000");
+        check(1e21, "1e21");
+        check(0.000_001, "0.000001");
+        check(1e-7, "1e-7");
+        check(f64::MAX, "1.7976931348623157e308");
+        check(f64::NAN, "null");
+        check(f64::NEG_INFINITY, "null");
     }
 
-    /// `n` times the step.
-    pub(crate) fn times(self, n: i64) -> f64 {
-        let units = n as f64 * f64::from(self.digit);
-        match self.power {
-            power @ 0..=22 => units * POWERS[power as usize],
-            power @ -22..=-1 => units / POWERS[-power as usize],
-            power => units * 10f64.powi(power),
+    #[test]
+    fn figures_serialize_as_integers_where_they_are() {
+        let text =
+            serde_json::to_string(&[3.0, 9.5, -0.0, 1e300, f64::NAN].map(Figure)).expect("plain numbers");
+        assert_eq!(text, "[3,9.5,0,1e+300,null]");
+    }
+
+    #[test]
+    fn people_read_short_figures() {
+        let check = |figure: f64, expect: &str| assert_eq!(short(figure), expect, "{figure}");
+        check(0.0, "0");
+        check(-0.0, "0");
+        check(3.0, "3");
+        check(9.53, "9.53");
+        check(9.996, "10");
+        check(142.37, "142.4");
+        check(999.0, "999");
+        check(999.94, "999.9");
+        check(999.96, "1 k");
+        check(1_000.0, "1 k");
+        check(12_432.0, "12.4 k");
+        check(999_949.0, "999.9 k");
+        check(999_951.0, "1 M");
+        check(1_234_567.0, "1.2 M");
+        check(-3e9, "−3 G");
+        check(0.0123, "0.0123");
+        check(0.000_456_7, "0.000457");
+        check(1e-9, "1.00e−9");
+        check(1e25, "1.00e25");
+        check(f64::INFINITY, "–");
+    }
+
+    #[test]
+    fn people_read_exact_figures_in_groups() {
+        let check = |figure: f64, expect: &str| assert_eq!(grouped(figure), expect, "{figure}");
+        check(0.0, "0");
+        check(999.0, "999");
+        check(1_234_567.5, "1,234,567.5");
+        check(-1_000.0, "−1,000");
+        check(f64::NAN, "–");
+    }
+
+    #[test]
+    fn changes_are_percent_of_before() {
+        assert_eq!(change(112.0, 100.0), Some(12.0));
+        assert_eq!(change(-50.0, -100.0), Some(50.0));
+        assert_eq!((change(1.0, 0.0), change(0.0, 0.0)), (None, None));
+        let check = |figure: f64, expect: &str| assert_eq!(percent(figure), expect, "{figure}");
+        check(12.3, "+12 %");
+        check(-3.44, "−3.4 %");
+        check(5.0, "+5 %");
+        check(9.96, "+10 %");
+        check(0.04, "0 %");
+        check(-0.01, "0 %");
+        check(123_456.0, "+123.5 k %");
+    }
+
+    proptest! {
+        #[test]
+        fn json_reads_back(figure in prop_oneof![any::<f64>(), -1e9f64..1e9]) {
+            prop_assume!(figure.is_finite() && figure.to_bits() != (-0.0f64).to_bits());
+            prop_assert_eq!(json(figure).parse::<f64>().map(f64::to_bits), Ok(figure.to_bits()));
+            let figured = serde_json::to_string(&Figure(figure)).expect("a number");
+            prop_assert_eq!(figured.parse::<f64>().map(f64::to_bits), Ok(figure.to_bits()));
         }
     }
 }
-
-/// Round numbers within `min..=max` for an axis, about `n` of them (between half and twice that), rising;
-/// steps are 1, 2 or 5 times a power of ten. Where there is no extent, the one number; nothing for limits
-/// that are not finite.
-pub fn nice_ticks(min: f64, max: f64, n: usize) -> Vec<f64> {
-    let extent = max - min;
-    if !extent.is_finite() || extent < 0.0 {
-        return Vec::new();
-    }
-    if extent <= unit(min.abs().max(max.abs())) * 16.0 {
-        return vec![min];
-    }
-    let step = Step::over(extent / n.clamp(1, TICKS_MAX) as f64);
-    let first = (min / step.times(1) - 1e-9).ceil() as i64;
-    let last = (max / step.times(1) + 1e-9).floor() as i64;
-    (first..=last).map(|i| step.times(i) + 0.0).collect()
-}
-
-/// The most ticks that [`nice_ticks`] aims for.
-pub const TICKS_MAX: usize = 100;

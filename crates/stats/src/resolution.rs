@@ -172,3 +172,107 @@ const fn days(year: i64, month: i64, day: i64) -> i64 {
     let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year - 719_468
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Seconds since the epoch of a moment, by `date -u -d MOMENT +%s`.
+    fn check(shelf: Shelf, seconds: i64, number: u32, slot: u16) {
+        let at = Timestamp::from_seconds(seconds);
+        let place = Place { number, slot };
+        assert_eq!(shelf.place(at), Ok(place), "{shelf:?} {seconds}");
+        assert_eq!(shelf.time(place), shelf.resolution().floor(at), "{shelf:?} {place:?}");
+    }
+
+    #[test]
+    fn moments_have_their_places() {
+        check(Shelf::MinutesOfHour, 0, 0, 0);
+        check(Shelf::HoursOfMonth, 0, 1970 * 12, 0);
+        check(Shelf::DaysOfYear, 0, 1970, 0);
+        // 2013-03-12 19:55:26
+        check(Shelf::MinutesOfHour, 1_363_118_126, 378_643, 55);
+        check(Shelf::MinutesOfDay, 1_363_118_126, 15_776, 19 * 60 + 55);
+        check(Shelf::HoursOfMonth, 1_363_118_126, 2013 * 12 + 2, 11 * 24 + 19);
+        check(Shelf::DaysOfYear, 1_363_118_126, 2013, 70);
+        // 2024-02-29 23:59:59, 2024-12-31, 2100-03-01 (no leap year)
+        check(Shelf::HoursOfMonth, 1_709_251_199, 2024 * 12 + 1, 29 * 24 - 1);
+        check(Shelf::DaysOfYear, 1_709_251_199, 2024, 59);
+        check(Shelf::DaysOfYear, 1_735_603_200, 2024, 365);
+        check(Shelf::DaysOfYear, 4_107_542_400, 2100, 59);
+        // 9999-12-31 23:59:59
+        check(Shelf::MinutesOfDay, 253_402_300_799, 2_932_896, 1_439);
+    }
+
+    #[test]
+    fn blocks_have_the_slots_of_their_month_and_year() {
+        let slots = |shelf: Shelf, number| shelf.slots(number);
+        assert_eq!(slots(Shelf::MinutesOfHour, 378_643), 60);
+        assert_eq!(slots(Shelf::MinutesOfDay, 15_776), 1_440);
+        assert_eq!(slots(Shelf::HoursOfMonth, 2024 * 12 + 1), 29 * 24);
+        assert_eq!(slots(Shelf::HoursOfMonth, 2023 * 12 + 1), 28 * 24);
+        assert_eq!(slots(Shelf::HoursOfMonth, 2023 * 12 + 11), 31 * 24);
+        assert_eq!(slots(Shelf::DaysOfYear, 2024), 366);
+        assert_eq!(slots(Shelf::DaysOfYear, 2100), 365);
+    }
+
+    #[test]
+    fn what_blocks_cannot_hold_is_refused_and_can_be_clamped() {
+        for (ms, clamped) in [(-1, Shelf::EARLIEST), (i64::MIN, Shelf::EARLIEST), (i64::MAX, Shelf::LATEST)] {
+            let at = Timestamp::from_millis(ms);
+            for shelf in Shelf::ALL {
+                assert_eq!(shelf.place(at), Err(OutOfRange(at)));
+                assert_eq!(Shelf::clamp(at), clamped);
+                assert!(shelf.place(clamped).is_ok_and(|place| place.number <= Shelf::NUMBER_MAX));
+            }
+        }
+    }
+
+    #[test]
+    fn steps_are_counted_before_the_epoch_too() {
+        let at = Timestamp::from_millis(-1);
+        assert_eq!(Resolution::Hour.number(at), -1);
+        assert_eq!(Resolution::Hour.floor(at), Timestamp::from_seconds(-3_600));
+        assert_eq!(Resolution::Hour.next(at), Timestamp::from_seconds(0));
+        assert_eq!(Resolution::Day.next(Timestamp::from_seconds(0)), Timestamp::from_seconds(86_400));
+    }
+
+    #[test]
+    fn a_range_of_time_names_its_blocks() {
+        let numbers = |shelf: Shelf, from, until| {
+            shelf.numbers(Timestamp::from_seconds(from), Timestamp::from_seconds(until))
+        };
+        assert_eq!(numbers(Shelf::MinutesOfHour, 3_600, 7_200), 1..2);
+        assert_eq!(numbers(Shelf::MinutesOfHour, 3_599, 7_201), 0..3);
+        assert_eq!(numbers(Shelf::DaysOfYear, -5, 1), 1970..1971);
+        assert_eq!(numbers(Shelf::MinutesOfDay, 10, 10), 0..0);
+        assert_eq!(numbers(Shelf::MinutesOfDay, -10, -5), 0..0);
+    }
+
+    proptest! {
+        #[test]
+        fn dates_go_both_ways(day in -800_000i64..3_000_000) {
+            let (year, month, of_month) = civil(day);
+            prop_assert_eq!(days(year, month, of_month), day);
+            prop_assert!((1..=12).contains(&month) && (1..=31).contains(&of_month));
+            let (next_year, next_month, next) = civil(day + 1);
+            prop_assert!((next_year, next_month, next) > (year, month, of_month));
+            prop_assert!(next == of_month + 1 || next == 1);
+        }
+
+        #[test]
+        fn places_go_both_ways(ms in 0i64..253_402_300_800_000) {
+            let at = Timestamp::from_millis(ms);
+            for shelf in Shelf::ALL {
+                let place = shelf.place(at).expect("in range");
+                prop_assert_eq!(shelf.time(place), shelf.resolution().floor(at));
+                prop_assert!(place.slot < shelf.slots(place.number));
+                let end = shelf.start(place.number + 1);
+                prop_assert!(shelf.start(place.number) <= at && at < end);
+                prop_assert_eq!(shelf.numbers(at, end), place.number..place.number + 1);
+            }
+        }
+    }
+}

@@ -55,3 +55,73 @@ pub fn append(to: &mut Run, run: &[(u16, Bucket)], offset: u16) {
         to.push((slot, *bucket));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Numbers of one day, each at a minute, in order of time.
+    fn numbers() -> impl Strategy<Value = Vec<(u16, f64)>> {
+        prop::collection::vec((0u16..1_440, -50_000i64..1_000_000), 1..300).prop_map(|mut numbers| {
+            numbers.sort_by_key(|(minute, _)| *minute);
+            numbers.into_iter().map(|(minute, units)| (minute, units as f64 / 100.0)).collect()
+        })
+    }
+
+    /// Folds numbers directly into slots of `minutes`.
+    fn direct(numbers: &[(u16, f64)], minutes: u16) -> Run {
+        let mut slots = BTreeMap::<u16, Accumulator>::new();
+        for (minute, number) in numbers {
+            let slot = slots.entry(minute / minutes);
+            slot.and_modify(|sum| sum.add(*number)).or_insert_with(|| Accumulator::of(*number));
+        }
+        slots.into_iter().map(|(slot, sum)| (slot, sum.bucket())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn every_rung_equals_a_direct_fold(numbers in numbers()) {
+            let minutes = direct(&numbers, 1);
+            let hours = fold(&minutes, 60);
+            prop_assert_eq!(&hours, &direct(&numbers, 60));
+            prop_assert_eq!(fold(&hours, 24), direct(&numbers, 1_440));
+            prop_assert_eq!(total(&hours), total(&minutes));
+        }
+
+        #[test]
+        fn merging_parts_gives_the_whole(numbers in numbers(), cut: prop::sample::Index) {
+            let (earlier, later) = numbers.split_at(cut.index(numbers.len() + 1));
+            prop_assert_eq!(merge(&direct(earlier, 1), &direct(later, 1)), direct(&numbers, 1));
+        }
+
+        #[test]
+        fn hours_one_after_the_other_make_a_day(numbers in numbers()) {
+            let mut day = Run::new();
+            for hour in 0..24 {
+                let of_hour = numbers.iter().filter(|(minute, _)| minute / 60 == hour);
+                let of_hour: Vec<_> = of_hour.map(|(minute, number)| (minute % 60, *number)).collect();
+                append(&mut day, &direct(&of_hour, 1), hour * 60);
+            }
+            prop_assert_eq!(day, direct(&numbers, 1));
+        }
+    }
+
+    #[test]
+    fn runs_of_nothing_are_nothing() {
+        assert_eq!(fold(&[], 60), []);
+        assert_eq!(total(&[]), None);
+        assert_eq!(merge(&[], &[(4, Bucket::of(1.0))]), [(4, Bucket::of(1.0))]);
+    }
+
+    #[test]
+    fn late_numbers_overlap_out_of_order() {
+        let kept = [(1, Bucket::of(1.0)), (3, Bucket::of(3.0))];
+        let late = [(0, Bucket::of(0.5)), (3, Bucket::of(-4.0)), (9, Bucket::of(9.0))];
+        let third = Bucket { count: 2, sum: -1.0, min: -4.0, max: 3.0, last: -4.0 };
+        assert_eq!(merge(&kept, &late), [late[0], kept[0], (3, third), late[2]]);
+    }
+}

@@ -124,3 +124,53 @@ pub fn downsample(figures: &[Option<f64>], columns: usize) -> Vec<Option<Extent>
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WINDOW: Window = Window { start: Timestamp::from_seconds(600), step_seconds: 180, count: 3 };
+
+    fn series(kind: Kind, numbers: &[(i64, f64)]) -> Series {
+        let minutes =
+            numbers.iter().map(|(minute, number)| (Timestamp::from_minutes(*minute), Bucket::of(*number)));
+        Series::fold(kind, WINDOW, minutes)
+    }
+
+    const NUMBERS: [(i64, f64); 6] = [(9, 100.0), (10, 0.1), (11, 0.2), (12, 0.6), (16, 5.0), (19, 100.0)];
+
+    #[test]
+    fn buckets_fold_into_their_intervals() {
+        let counter = series(Kind::Counter, &NUMBERS);
+        assert_eq!(counter.figures().collect::<Vec<_>>(), [Some(0.9), None, Some(5.0)]);
+        let seconds = |(time, figure, count): (Timestamp, f64, u64)| (time.seconds(), figure, count);
+        let points: Vec<_> = counter.points().map(seconds).collect();
+        assert_eq!(points, [(600, 0.9, 3), (780, 0.0, 0), (960, 5.0, 1)]);
+        assert_eq!((counter.figure(), counter.latest()), (Some(5.9), Some(5.0)));
+        let value = series(Kind::Value, &NUMBERS);
+        assert_eq!(value.figures().collect::<Vec<_>>(), [Some(0.3), None, Some(5.0)]);
+        assert_eq!(value.figure(), Some(1.475));
+    }
+
+    #[test]
+    fn nothing_received_is_no_figure() {
+        let empty = Series::empty(Kind::Value, WINDOW);
+        assert_eq!(empty, series(Kind::Value, &[]));
+        assert_eq!((empty.figure(), empty.latest(), empty.total()), (None, None, None));
+    }
+
+    #[test]
+    fn downsampling_keeps_peaks_and_gaps() {
+        let figures = [Some(1.0), Some(9.0), Some(2.0), None, None, None, Some(-1.0), Some(3.0), None];
+        let column = |first, min, max, last| Some(Extent { first, min, max, last });
+        assert_eq!(downsample(&figures, 3), [column(1.0, 1.0, 9.0, 2.0), None, column(-1.0, -1.0, 3.0, 3.0)]);
+        assert_eq!(downsample(&figures, 100).len(), figures.len());
+        assert_eq!(downsample(&[], 10), []);
+        assert_eq!(downsample(&figures, 0), []);
+        let many: Vec<_> = (0..10_080).map(|i| Some(f64::from(i * 7_919 % 10_080))).collect();
+        let columns = downsample(&many, 777);
+        assert_eq!(columns.len(), 777);
+        let largest = columns.iter().flatten().map(|column| column.max).fold(0.0, f64::max);
+        assert_eq!(largest, 10_079.0);
+    }
+}

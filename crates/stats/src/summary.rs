@@ -1,7 +1,7 @@
 //! Total, mean, extremes and spread of a series; its histogram.
 
 use crate::bucket::Accumulator;
-use crate::number::Step;
+use crate::number::{EXTENT_MIN, Step};
 use crate::{Kind, Series};
 
 /// What a window comes to. Every figure is in the stat's own unit.
@@ -97,7 +97,7 @@ pub fn histogram(figures: &[f64], bars: usize) -> Vec<Bar> {
         return Vec::new();
     }
     let bars = bars.clamp(1, BARS_MAX);
-    let least = (min.abs().max(max.abs()) * 1e-12).max(f64::MIN_POSITIVE);
+    let least = (min.abs().max(max.abs()) * 1e-12).max(EXTENT_MIN);
     let step = Step::over(if extent > least { extent / bars as f64 } else { (min.abs() * 0.01).max(1.0) });
     let first = (min / step.times(1)).floor() as i64;
     let mut out: Vec<Bar> = Vec::new();
@@ -114,4 +114,69 @@ pub fn histogram(figures: &[f64], bars: usize) -> Vec<Bar> {
         out[bar].count += 1;
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use base::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Bucket, Window};
+
+    fn series(kind: Kind, figures: &[Option<f64>]) -> Series {
+        let window = Window { start: Timestamp::from_seconds(0), step_seconds: 60, count: figures.len() };
+        Series { kind, window, buckets: figures.iter().map(|figure| figure.map(Bucket::of)).collect() }
+    }
+
+    #[test]
+    fn a_counter_has_zeros_where_nothing_came() {
+        let figures = [Some(2.0), None, Some(4.0), Some(6.0)];
+        let counter = Summary::of(&series(Kind::Counter, &figures)).expect("received");
+        assert_eq!((counter.count, counter.total, counter.mean), (3, 12.0, 3.0));
+        assert_eq!((counter.min, counter.max, counter.latest), (0.0, 6.0, 6.0));
+        assert!((counter.deviation - (20.0f64 / 3.0).sqrt()).abs() < 1e-12);
+        assert!((counter.error - counter.deviation / 2.0).abs() < 1e-12);
+        let value = Summary::of(&series(Kind::Value, &figures)).expect("received");
+        assert_eq!((value.mean, value.min, value.deviation), (4.0, 2.0, 2.0));
+        let (low, high) = value.interval_95();
+        assert!((high - 4.0 - 1.95 * 2.0 / 3f64.sqrt()).abs() < 1e-12 && (low + high - 8.0).abs() < 1e-12);
+        assert!(value.interval_99().0 < low);
+    }
+
+    #[test]
+    fn one_figure_has_no_deviation_and_none_no_summary() {
+        let one = Summary::of(&series(Kind::Value, &[None, Some(0.1), None])).expect("received");
+        assert_eq!((one.mean, one.deviation, one.error, one.latest), (0.1, 0.0, 0.0, 0.1));
+        assert_eq!(Summary::of(&series(Kind::Counter, &[None, None])), None);
+        assert_eq!(Summary::of(&series(Kind::Counter, &[])), None);
+    }
+
+    #[test]
+    fn bars_have_round_edges() {
+        let bars = histogram(&[0.5, 1.0, 3.9, 4.0, 9.7, f64::NAN], 5);
+        let expect = [(0.0, 2.0, 2), (2.0, 4.0, 1), (4.0, 6.0, 1), (6.0, 8.0, 0), (8.0, 10.0, 1)];
+        assert_eq!(bars, expect.map(|(from, to, count)| Bar { from, to, count }));
+        let tenths = histogram(&[0.12, 0.31, 0.3], 4);
+        assert_eq!(tenths.iter().map(|bar| bar.from).collect::<Vec<_>>(), [0.1, 0.15, 0.2, 0.25, 0.3]);
+        assert_eq!(histogram(&[7.0; 3], 10), [Bar { from: 7.0, to: 8.0, count: 3 }]);
+        assert_eq!(histogram(&[], 10), []);
+    }
+
+    proptest! {
+        #[test]
+        fn every_figure_is_in_its_bar(
+            figures in prop::collection::vec(prop_oneof![-1e6f64..1e6, -1e-3f64..1e-3, Just(0.0), prop::num::f64::NORMAL], 1..60),
+            bars in 1usize..40,
+        ) {
+            let out = histogram(&figures, bars);
+            let extent = figures.iter().copied().fold(f64::MIN, f64::max) - figures.iter().copied().fold(f64::MAX, f64::min);
+            if extent.is_finite() {
+                prop_assert_eq!(out.iter().map(|bar| bar.count).sum::<u64>(), figures.len() as u64);
+                prop_assert!(out.len() <= bars + 2, "{} bars of {}", out.len(), bars);
+            } else {
+                prop_assert!(out.is_empty());
+            }
+        }
+    }
 }

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use base::Timestamp;
+pub use window::{Kept, Window};
 
-use crate::Resolution;
+mod window;
 
 /// A unit of a timeframe.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -42,17 +42,6 @@ pub struct Timeframe {
     pub step: Span,
     /// Offset of the period to compare with.
     pub compare: Option<Span>,
-}
-
-/// The window a timeframe means at a moment: `count` intervals of `step_seconds` from `start`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Window {
-    /// Start of the first interval, a whole minute (see [`Timeframe::window`]).
-    pub start: Timestamp,
-    /// Length of an interval, in seconds; a multiple of 60.
-    pub step_seconds: i64,
-    /// Number of intervals.
-    pub count: usize,
 }
 
 /// Why a text is not a timeframe.
@@ -171,30 +160,6 @@ impl FromStr for Span {
     }
 }
 
-/// Since when each rung of the retention ladder is kept. Days are kept for ever.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Kept {
-    /// Minutes that start before this may be gone.
-    pub minutes_from: Timestamp,
-    /// Hours that start before this may be gone.
-    pub hours_from: Timestamp,
-}
-
-impl Kept {
-    /// Nothing has been dropped.
-    pub const EVERYTHING: Self =
-        Self { minutes_from: Timestamp::from_millis(i64::MIN), hours_from: Timestamp::from_millis(i64::MIN) };
-
-    /// The finest resolution that is still kept at `at`.
-    pub fn finest(self, at: Timestamp) -> Resolution {
-        match at {
-            at if at >= self.minutes_from => Resolution::Minute,
-            at if at >= self.hours_from => Resolution::Hour,
-            _ => Resolution::Day,
-        }
-    }
-}
-
 impl Timeframe {
     /// The most intervals one answer holds.
     pub const STEPS_MAX: u64 = 11_000;
@@ -259,41 +224,6 @@ impl Timeframe {
         if step <= 0 { 0 } else { ((span + step - 1) / step) as u64 }
     }
 
-    /// The window that is meant at `now`: it ends at the end of the open minute, so that what was just sent
-    /// is in it. With `start` it begins with the minute of that moment instead.
-    ///
-    /// Where minutes are no longer `kept` at the window's start, the window is moved to whole hours, and
-    /// where hours are not, to whole UTC days (its end to the end of the open one, a `start` to the start of
-    /// the one it lies in): then intervals of whole hours (days) are answered exactly. Intervals that are
-    /// finer than that keep their length; a bucket counts in the interval that holds its start.
-    pub fn window(self, now: Timestamp, start: Option<Timestamp>, kept: Kept) -> Window {
-        let mut window = self.anchored(now, start, Resolution::Minute);
-        for coarser in [Resolution::Hour, Resolution::Day] {
-            if kept.finest(window.start) >= coarser {
-                window = self.anchored(now, start, coarser);
-            }
-        }
-        window
-    }
-
-    /// The window that ends with the UTC day of `now`: intervals start at midnight.
-    pub fn summary_window(self, now: Timestamp) -> Window {
-        self.anchored(now, None, Resolution::Day)
-    }
-
-    fn anchored(self, now: Timestamp, start: Option<Timestamp>, to: Resolution) -> Window {
-        let step_seconds = self.step.seconds();
-        let count = self.steps().min(Self::STEPS_MAX) as usize;
-        let start = match start {
-            Some(start) => to.floor(start),
-            None => {
-                let length = step_seconds.saturating_mul(count as i64);
-                Timestamp::from_seconds(to.next(now).seconds().saturating_sub(length))
-            }
-        };
-        Window { start, step_seconds, count }
-    }
-
     /// How long before a window the period lies with which it is compared, in seconds: the third part, or
     /// the length of the window itself.
     pub fn compare_seconds(self) -> i64 {
@@ -316,43 +246,82 @@ impl FromStr for Timeframe {
     }
 }
 
-impl Window {
-    /// The end of the last interval.
-    pub const fn end(&self) -> Timestamp {
-        self.time(self.count)
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(text: &str, seconds: (i64, i64), words: &str) {
+        let timeframe = Timeframe::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!((timeframe.span.seconds(), timeframe.step.seconds()), seconds, "{text}");
+        assert_eq!(timeframe.words(), words, "{text}");
+        assert_eq!(timeframe.to_string(), text);
     }
 
-    /// The start of interval `index`.
-    pub const fn time(&self, index: usize) -> Timestamp {
-        let offset = self.step_seconds.saturating_mul(index as i64);
-        Timestamp::from_seconds(self.start.seconds().saturating_add(offset))
+    #[test]
+    fn the_timeframes_of_the_clients_are_read() {
+        check("1w3h", (604_800, 10_800), "1 week @ 3 hours");
+        check("1d15m", (86_400, 900), "1 day @ 15 minutes");
+        check("1M1h", (2_592_000, 3_600), "1 month @ 1 hour");
+        check("1d1h", (86_400, 3_600), "1 day @ 1 hour");
+        check("30m1m", (1_800, 60), "30 minutes @ 1 minute");
+        check("1y1d", (31_536_000, 86_400), "1 year @ 1 day");
+        check("2M1d", (5_184_000, 86_400), "2 months @ 1 day");
+        check("10y10y", (315_360_000, 315_360_000), "10 years @ 10 years");
+        check("1d15m1w", (86_400, 900), "1 day @ 15 minutes, compared with 1 week before");
     }
 
-    /// The starts of all intervals.
-    pub fn times(self) -> impl ExactSizeIterator<Item = Timestamp> {
-        (0..self.count).map(move |index| self.time(index))
+    #[test]
+    fn what_is_not_a_timeframe_is_refused_by_name() {
+        let grammar = ["", "1w", "w3h", "1w3", "1W3h", "1w3H", "1w 3h", "+1w3h", "1w3h1", "1w3h1dx", "0w3h"];
+        let grammar =
+            grammar.into_iter().chain(["1w0h", "1w3h0d", "1é3h", "é", "1w3h1d1d", "-1w3h", "１w3h"]);
+        for text in grammar {
+            assert_eq!(Timeframe::parse(text), Err(TimeframeError::Grammar(text.into())), "{text}");
+        }
+        assert_eq!(Timeframe::parse("1h1d"), Err(TimeframeError::StepTooLong("1h1d".into())));
+        assert_eq!(Timeframe::parse("1y1m"), Err(TimeframeError::TooMany("1y1m".into(), 525_600)));
+        assert_eq!(Timeframe::parse("101y1y"), Err(TimeframeError::SpanTooLong("101y1y".into())));
+        assert_eq!(
+            Timeframe::parse("1d1h99999999999y").map_err(|e| e.to_string()).unwrap_err(),
+            "a part of `1d1h99999999999y` is longer than 100 years"
+        );
+        assert_eq!(Span::parse("7d1"), Err(TimeframeError::Grammar("7d1".into())));
+        assert!(Timeframe::new(Span::new(0, Unit::Day), Span::new(1, Unit::Day), None).is_err());
     }
 
-    /// The interval that holds `at`.
-    pub fn index(&self, at: Timestamp) -> Option<usize> {
-        let offset = at.millis().checked_sub(self.start.millis())?;
-        let index = usize::try_from(offset.div_euclid(self.step_seconds.max(1) * 1_000)).ok()?;
-        (index < self.count).then_some(index)
+    #[test]
+    fn the_period_compared_with_lies_before() {
+        let seconds = |text: &str| Timeframe::parse(text).expect("a timeframe").compare_seconds();
+        assert_eq!(seconds("1d15m"), 86_400);
+        assert_eq!(seconds("1d15m1w"), 604_800);
+        assert_eq!(seconds("1h7m"), 9 * 420);
     }
 
-    /// The same window, earlier.
-    pub const fn earlier(self, seconds: i64) -> Self {
-        Self { start: Timestamp::from_seconds(self.start.seconds().saturating_sub(seconds)), ..self }
+    fn span() -> impl Strategy<Value = Span> {
+        (1u32..2_000, prop::sample::select(&Unit::ALL[..])).prop_map(|(n, unit)| Span { n, unit })
     }
 
-    /// The coarsest resolution that answers this window exactly: its start and its step are whole steps of
-    /// it. Where that is no longer `kept`, the finest one that is.
-    pub fn resolution(&self, kept: Kept) -> Resolution {
-        let whole = |resolution: &Resolution| {
-            let seconds = resolution.seconds();
-            self.start.seconds() % seconds == 0 && self.step_seconds % seconds == 0
-        };
-        let exact = [Resolution::Day, Resolution::Hour].into_iter().find(whole).unwrap_or(Resolution::Minute);
-        exact.max(kept.finest(self.start))
+    proptest! {
+        #[test]
+        fn text_goes_both_ways(span in span(), step in span(), compare in prop::option::of(span())) {
+            if let Ok(timeframe) = Timeframe::new(span, step, compare)
+                && compare.is_none_or(|compare| compare.seconds() <= Span::SECONDS_MAX)
+                && span.seconds() <= Span::SECONDS_MAX
+            {
+                prop_assert_eq!(timeframe.to_string().parse(), Ok(timeframe));
+            }
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,12}", like in "[0-9]{0,12}[mhdwMy]{0,2}[0-9]{0,3}[mhdwMy]?") {
+            for text in [text, like] {
+                let _ = Timeframe::parse_summary(&text);
+                if let Ok(timeframe) = Timeframe::parse(&text) {
+                    prop_assert!(timeframe.steps() <= Timeframe::STEPS_MAX);
+                }
+            }
+        }
     }
 }
