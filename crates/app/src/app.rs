@@ -1,19 +1,38 @@
-//! Everything wired (skeleton: signatures are the contract).
-#![allow(missing_docs, unused_variables)]
+//! Everything wired.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use base::Clock;
 use base::metrics::Metrics;
 use base::tasks::TaskGroup;
+use queue::{Position, Topic};
+use stats::{Kind, ShardId};
+use store::Store;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::Error;
 use crate::accounts::Accounts;
 use crate::catalog::Catalog;
 use crate::charts::Charts;
+use crate::closing;
+use crate::head::Head;
 use crate::intake::Intake;
+use crate::ledger::Ledger;
 use crate::listing::Listing;
+use crate::meters::Meters;
+use crate::own::Own;
+use crate::recorder::{self, Command};
+use crate::shard::{Folded, Health, Shard, State};
+use crate::writer::Writer;
+
+/// The setting that holds the number of shards.
+const SHARDS_SETTING: &str = "shards";
+/// Under this name the log keeps what the recorder has not written down yet.
+const READER: &str = "recorder";
+/// Bytes of log that are not recorded yet, from which on this process says that it is not ready.
+const BEHIND_BYTES_MAX: u64 = 1 << 30;
 
 /// Limits and intervals; the binary fills it from the configuration.
 #[derive(Clone, Debug)]
@@ -34,43 +53,229 @@ pub struct Config {
     pub keep_trash: Duration,
 }
 
+impl Default for Config {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(86_400);
+        Self {
+            shards: 16,
+            durability: queue::Durability::Disk,
+            checkpoint_interval: Duration::from_secs(5),
+            grace: Duration::from_secs(120),
+            keep_minutes: 32 * DAY,
+            keep_hours: 5 * 365 * DAY,
+            keep_trash: 2 * DAY,
+        }
+    }
+}
+
 /// One process's application: cheap to clone.
 #[derive(Clone)]
 pub struct App {
+    /// Who there is.
     pub accounts: Accounts,
+    /// Which stats there are.
     pub catalog: Catalog,
+    /// What they come to.
     pub charts: Charts,
+    /// Where numbers come in.
     pub intake: Intake,
+    /// Lists of stats.
     pub listing: Listing,
+    /// What Eyrie counts of itself.
+    pub own: Own,
+    /// What time it is.
     pub clock: Clock,
+    pub(crate) state: Arc<State>,
+    commands: mpsc::Sender<Command>,
 }
 
 impl App {
     /// Loads accounts and catalog, restores the head from the last checkpoint, starts recorder,
     /// closing, retention and Eyrie's own stats as tasks of `tasks`.
+    ///
+    /// # Errors
+    /// What the store and the queue say; Unavailable if a ledger in the store cannot be read.
     pub async fn start(
         config: Config,
         clock: Clock,
-        store: Arc<dyn store::Store>,
+        store: Arc<dyn Store>,
         queue: queue::Queue,
         metrics: &Metrics,
         tasks: &TaskGroup,
     ) -> Result<Self, Error> {
-        todo!()
+        let shards = shards(&config, store.as_ref()).await?;
+        let accounts = Accounts::open(Arc::clone(&store), clock.clone()).await?;
+        let catalog = Catalog::load(Arc::clone(&store), clock.clone(), shards).await?;
+        let topics: Vec<Topic> =
+            (0..shards).map(|n| queue.topic(&format!("points.{n}"))).collect::<Result<_, _>>()?;
+        let state = Arc::new(State {
+            shards: open_shards(&config, &clock, store.as_ref(), shards).await?,
+            config,
+            clock: clock.clone(),
+            store,
+            queue: queue.clone(),
+            catalog: catalog.clone(),
+            meters: Meters::new(metrics),
+            health: Health::default(),
+            stop: tasks.stop_signal(),
+            closing: tokio::sync::Mutex::default(),
+            published: AtomicU64::new(0),
+            folded: watch::Sender::new(Folded::default()),
+        });
+        let mut positions = Vec::with_capacity(usize::from(shards));
+        for shard in &state.shards {
+            let writer = shard.writer.lock().await;
+            state.catalog.reserve(shard.id, writer.ledger.next_stat);
+            shard.publish_marks(&writer.ledger);
+            positions.push(writer.position);
+            drop(writer);
+            recorder::load(&state, shard).await?;
+        }
+        // A restored folder may have positions of a longer log: that part of the history is never reused.
+        let latest = positions.iter().flatten().copied().max().unwrap_or(0);
+        queue.log().advance_to(Position(latest));
+        let own_from = queue.log().status().written.0;
+        let from = positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0);
+        let subscription = queue.subscribe(READER, &topics, Position(from));
+        let parts = recorder::new(Arc::clone(&state), subscription, &positions, own_from);
+        tasks.spawn("reader of points", parts.reader.run());
+        tasks.spawn("recorder", parts.recorder.run());
+        tasks.spawn("closing", closing::run(Arc::clone(&state)));
+        accounts.spawn_refresh(tasks);
+        let charts = Charts::new(Arc::clone(&state));
+        let intake = Intake::new(Arc::clone(&state), accounts.clone(), topics);
+        let own = Own::default();
+        count_ourselves(&own, &state);
+        tasks.spawn("own numbers", own.clone().run(intake.clone(), clock.clone(), tasks.stop_signal()));
+        Ok(Self {
+            listing: Listing::new(catalog.clone(), charts.clone()),
+            accounts,
+            catalog,
+            charts,
+            intake,
+            own,
+            clock,
+            state,
+            commands: parts.commands,
+        })
     }
 
     /// Ready to serve, or why not (poisoned log, recorder stopped, far behind).
     pub fn readiness(&self) -> Result<(), String> {
-        todo!()
+        let log = self.state.queue.log().status();
+        if let Some(reason) = log.poisoned {
+            return Err(format!("the log is poisoned: {reason}; restart once the disk is well"));
+        }
+        if let Some(reason) = self.state.health.halted.lock().clone() {
+            return Err(reason);
+        }
+        let folded = *self.state.folded.borrow();
+        if folded.stopped {
+            return Err("the recorder has stopped".to_owned());
+        }
+        if let Some(error) = self.state.health.store.lock().clone() {
+            return Err(format!("the store does not take what is recorded: {error}"));
+        }
+        let behind = if folded.position == 0 { 0 } else { log.written.0.saturating_sub(folded.position) };
+        if behind > BEHIND_BYTES_MAX {
+            return Err(format!("the recorder is {behind} bytes of log behind"));
+        }
+        Ok(())
     }
 
-    /// Resolves once everything acknowledged before the call is in the head (tests, shutdown).
+    /// Resolves once everything acknowledged before the call is in the head (tests, shutdown), or at once if
+    /// the recorder has stopped.
     pub async fn settled(&self) {
-        todo!()
+        let published = self.state.published();
+        let mut folded = self.state.folded.subscribe();
+        // The sender lives in the state that we hold.
+        let _ =
+            folded.wait_for(|folded| folded.stopped || folded.replayed && folded.messages >= published).await;
     }
 
     /// Writes a last checkpoint: call after the listeners are closed.
+    ///
+    /// # Errors
+    /// Unavailable if the recorder has stopped: what it had not written down is in the log.
     pub async fn finish(&self) -> Result<(), Error> {
-        todo!()
+        self.settled().await;
+        self.checkpoint().await
     }
+
+    /// Writes down now what is folded.
+    pub(crate) async fn checkpoint(&self) -> Result<(), Error> {
+        let stopped = || Error::Unavailable("the recorder has stopped; what it had is in the log".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Checkpoint(reply)).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?.map_err(|_| stopped())
+    }
+}
+
+/// The number of shards of this data folder; settled by its first start.
+async fn shards(config: &Config, store: &dyn Store) -> Result<u8, Error> {
+    if let Some(text) = store.setting(SHARDS_SETTING).await? {
+        return match text.parse() {
+            Ok(shards) if shards > 0 => Ok(shards),
+            _ => Err(Error::Unavailable(format!("the store says `{text}` shards: restore it from a backup"))),
+        };
+    }
+    if config.shards == 0 {
+        return Err(Error::Invalid("there must be at least one shard".to_owned()));
+    }
+    store.set_setting(SHARDS_SETTING, &config.shards.to_string()).await?;
+    Ok(config.shards)
+}
+
+async fn open_shards(
+    config: &Config,
+    clock: &Clock,
+    store: &dyn Store,
+    shards: u8,
+) -> Result<Vec<Shard>, Error> {
+    let positions = store.positions().await?;
+    let keys: Vec<_> = (0..shards).map(|n| Ledger::key(ShardId(n))).collect();
+    let ledgers = store.blocks_of(&keys).await?;
+    let now = clock.now();
+    let writer = base::id::random(8);
+    let mut all = Vec::with_capacity(usize::from(shards));
+    for (n, key) in (0..shards).zip(keys) {
+        let stored = ledgers.iter().find(|(at, _)| *at == key).map(|(_, bytes)| bytes.clone());
+        let mut ledger = match &stored {
+            Some(bytes) => Ledger::decode(bytes).map_err(|error| {
+                Error::Unavailable(format!("the ledger of shard {n} is damaged ({error}): restore the store"))
+            })?,
+            None => Ledger::new(config, now),
+        };
+        ledger.writer.clone_from(&writer);
+        let position = positions.iter().find(|(shard, _)| *shard == n).map(|(_, position)| *position);
+        all.push(Shard {
+            id: ShardId(n),
+            writer: tokio::sync::Mutex::new(Writer {
+                position,
+                ledger,
+                stored,
+                closing_days_before: 0,
+                halted: false,
+            }),
+            moving: tokio::sync::RwLock::default(),
+            head: parking_lot::RwLock::new(Head::default()),
+        });
+    }
+    Ok(all)
+}
+
+/// What this crate and those below it know of themselves.
+fn count_ourselves(own: &Own, state: &Arc<State>) {
+    let gauge = |name: &str, kind, read: fn(&State) -> f64| {
+        let state = Arc::clone(state);
+        own.gauge(name, kind, move || read(&state));
+    };
+    gauge("eyrie points recorded", Kind::Counter, |state| state.meters.folded.get() as f64);
+    gauge("eyrie points refused", Kind::Counter, |state| state.meters.refused.get() as f64);
+    gauge("eyrie stats", Kind::Value, |state| state.catalog.len() as f64);
+    gauge("eyrie checkpoints", Kind::Counter, |state| state.meters.checkpoints.get() as f64);
+    gauge("eyrie store errors", Kind::Counter, |state| state.meters.store_errors.get() as f64);
+    gauge("eyrie log fsyncs", Kind::Counter, |state| state.queue.log().status().fsyncs as f64);
+    gauge("eyrie log bytes", Kind::Value, |state| state.queue.log().status().disk_bytes as f64);
+    gauge("eyrie minutes in memory", Kind::Value, |state| state.meters.cells.get() as f64);
 }

@@ -1,35 +1,205 @@
-//! The charts application server: blocks and head become series (skeleton: signatures are the contract).
-#![allow(missing_docs, unused_variables)]
+//! The charts application server: blocks and head become series.
+//!
+//! What is read where is decided once for a window (`plan`); then head and blocks of each shard are read while
+//! nothing moves from the one to the other, and folded in order of time.
+
+mod plan;
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use base::Timestamp;
-use stats::timeframe::Window;
-use stats::{Series, StatId, Timeframe};
+use hashbrown::HashMap;
+use stats::rollup::Run;
+use stats::timeframe::{Kept, Window};
+use stats::{Bucket, Kind, Series, ShardId, StatId, Timeframe};
+use store::{BlockKey, BlockKind};
 
 use crate::Error;
+use crate::calendar::{self, HOURS_OF_DAY, MINUTES_OF_DAY};
+use crate::shard::{Shard, State};
+use plan::{Plan, Source};
+
+/// Blocks asked for at once.
+const KEYS_AT_ONCE: usize = 8_000;
+/// Blocks from which on unpacking is done away from the threads that serve.
+const BLOCKS_INLINE: usize = 200;
+/// How long a reader waits for a close to finish: closes take milliseconds unless the store is down.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Charts;
+pub struct Charts(Arc<State>);
 
 impl Charts {
+    pub(crate) fn new(state: Arc<State>) -> Self {
+        Self(state)
+    }
+
     /// The window of `timeframe` ending now (`start` unset) or starting at `start`.
     pub fn window(&self, timeframe: Timeframe, start: Option<Timestamp>) -> Window {
-        todo!()
+        timeframe.window(self.0.clock.now(), start, self.kept())
+    }
+
+    /// Since when minutes and hours are kept.
+    pub fn kept(&self) -> Kept {
+        let now = self.0.clock.now();
+        let (mut minutes, mut hours) = (self.0.minutes_from(now), self.0.hours_from(now));
+        for shard in &self.0.shards {
+            let marks = shard.head.read().marks;
+            minutes = minutes.max(marks.minutes_from);
+            hours = hours.max(marks.hours_from);
+        }
+        Kept { minutes_from: calendar::day_start(minutes), hours_from: calendar::day_start(hours) }
     }
 
     /// One stat over one window, exact at every resolution that is kept. Damaged blocks are logged
     /// by name, counted and left out.
+    ///
+    /// # Errors
+    /// `NotFound` for a stat that does not exist; what the store says.
     pub async fn series(&self, stat: StatId, window: Window) -> Result<Series, Error> {
-        todo!()
+        let mut all = self.series_of(&[stat], window).await?;
+        all.pop().ok_or(Error::NotFound("stat"))
     }
 
     /// Many stats over the same window, in the order given.
+    ///
+    /// # Errors
+    /// As [`series`](Self::series); one unknown stat fails all.
     pub async fn series_of(&self, stats: &[StatId], window: Window) -> Result<Vec<Series>, Error> {
-        todo!()
+        let mut found: Vec<Option<Series>> = vec![None; stats.len()];
+        for shard in &self.0.shards {
+            let mut wanted = Vec::new();
+            for (at, stat) in stats.iter().enumerate().filter(|(_, stat)| stat.shard() == shard.id) {
+                let kind = self.0.catalog.by_id(*stat).ok_or(Error::NotFound("stat"))?.kind;
+                wanted.push(Wanted { at, stat: stat.sequence(), kind });
+            }
+            if !wanted.is_empty() {
+                for (at, series) in self.of_shard(shard, wanted, window).await? {
+                    found[at] = Some(series);
+                }
+            }
+        }
+        found.into_iter().collect::<Option<Vec<_>>>().ok_or(Error::NotFound("stat"))
+    }
+
+    async fn of_shard(
+        &self,
+        shard: &Shard,
+        wanted: Vec<Wanted>,
+        window: Window,
+    ) -> Result<Vec<(usize, Series)>, Error> {
+        let waiting = tokio::time::timeout(PATIENCE, shard.moving.read()).await;
+        let Ok(_still) = waiting else {
+            return Err(Error::Unavailable(
+                "the store does not answer; numbers are safe in the log".to_owned(),
+            ));
+        };
+        let (plan, heads) = {
+            let head = shard.head.read();
+            let plan = Plan::new(window, head.marks);
+            let heads: Vec<_> =
+                wanted.iter().map(|one| head.minutes(one.stat, plan.from_minute, plan.to_minute)).collect();
+            (plan, heads)
+        };
+        let mut stats: Vec<OneStat> = Vec::with_capacity(wanted.len());
+        for (wanted, head) in wanted.into_iter().zip(heads) {
+            let sources = plan.sources(head.iter().map(|(minute, _)| minute / MINUTES_OF_DAY));
+            stats.push(OneStat { wanted, head, sources });
+        }
+        let mut keys = Vec::new();
+        for one in &stats {
+            keys.extend(one.sources.iter().map(|source| source.key(shard, one.wanted.stat)));
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let mut blocks = HashMap::with_capacity(keys.len());
+        for some in keys.chunks(KEYS_AT_ONCE) {
+            blocks.extend(self.0.store.blocks_of(some).await?);
+        }
+        let (state, id) = (Arc::clone(&self.0), shard.id);
+        let compose = move || stats.into_iter().map(|one| one.compose(&state, id, window, &blocks)).collect();
+        if keys.len() <= BLOCKS_INLINE {
+            return Ok(compose());
+        }
+        tokio::task::spawn_blocking(compose)
+            .await
+            .map_err(|error| Error::Unavailable(format!("a fault in reading series: {error}")))
     }
 
     /// Rises with every number folded into the stat in this process: what a live page polls.
     pub fn version(&self, stat: StatId) -> u64 {
-        todo!()
+        match self.0.shards.get(usize::from(stat.shard().0)) {
+            Some(shard) => shard.head.read().version(stat.sequence()),
+            None => 0,
+        }
+    }
+}
+
+struct Wanted {
+    /// Place in the answer.
+    at: usize,
+    stat: u32,
+    kind: Kind,
+}
+
+struct OneStat {
+    wanted: Wanted,
+    head: Vec<(u32, Bucket)>,
+    sources: Vec<Source>,
+}
+
+impl OneStat {
+    fn compose(
+        self,
+        state: &State,
+        shard: ShardId,
+        window: Window,
+        blocks: &HashMap<BlockKey, Vec<u8>>,
+    ) -> (usize, Series) {
+        // (first minute, bucket); of the same minute: day block, hour block, head.
+        let mut pieces: Vec<(u32, Bucket)> = Vec::new();
+        let mut unpacked: Option<(BlockKey, Run)> = None;
+        for source in &self.sources {
+            let key = source.key(state.shard(shard), self.wanted.stat);
+            if unpacked.as_ref().is_none_or(|(of, _)| *of != key) {
+                let Some(bytes) = blocks.get(&key) else { continue };
+                unpacked = Some((key, state.unpack(key, bytes)));
+            }
+            if let Some((_, run)) = &unpacked {
+                pieces.extend(source.pieces(run));
+            }
+        }
+        pieces.extend(self.head);
+        pieces.sort_by_key(|(minute, _)| *minute);
+        let at = |minute| Timestamp::from_minutes(i64::from(minute));
+        let pieces = pieces.into_iter().map(|(minute, bucket)| (at(minute), bucket));
+        (self.wanted.at, Series::fold(self.wanted.kind, window, pieces))
+    }
+}
+
+impl Source {
+    fn key(&self, shard: &Shard, stat: u32) -> BlockKey {
+        let (kind, number) = match *self {
+            Self::HourMinutes { hour } => (BlockKind::MinutesOfHour, hour),
+            Self::DayMinutes { day } => (BlockKind::MinutesOfDay, day),
+            Self::DayHours { day } => (BlockKind::HoursOfMonth, calendar::month(day).0),
+            Self::DayTotal { day } => (BlockKind::DaysOfYear, calendar::year(day).0),
+        };
+        shard.block(kind, stat, number)
+    }
+
+    /// What this source has in its block: first minute and bucket.
+    fn pieces<'a>(&self, run: &'a [(u16, Bucket)]) -> impl Iterator<Item = (u32, Bucket)> + 'a {
+        let (first, count, start, step) = match *self {
+            Self::HourMinutes { hour } => (0, 60, hour * 60, 1),
+            Self::DayMinutes { day } => (0, MINUTES_OF_DAY as u16, day * MINUTES_OF_DAY, 1),
+            Self::DayHours { day } => (calendar::month(day).1, HOURS_OF_DAY as u16, day * MINUTES_OF_DAY, 60),
+            Self::DayTotal { day } => (calendar::year(day).1, 1, day * MINUTES_OF_DAY, MINUTES_OF_DAY),
+        };
+        let from = run.partition_point(|(slot, _)| *slot < first);
+        let to = run.partition_point(|(slot, _)| *slot < first + count);
+        run[from..to].iter().map(move |(slot, bucket)| (start + u32::from(slot - first) * step, *bucket))
     }
 }

@@ -9,11 +9,26 @@
 
 pub mod accounts;
 pub mod app;
+pub mod backup;
+mod calendar;
 pub mod catalog;
 pub mod charts;
+mod closing;
 pub mod error;
+mod head;
 pub mod intake;
+mod ladder;
+mod ledger;
 pub mod listing;
+mod meters;
+pub mod own;
+mod recorder;
+mod retention;
+mod shard;
+mod writer;
+
+#[cfg(test)]
+mod tests;
 
 pub use app::{App, Config};
 pub use error::Error;

@@ -1,0 +1,332 @@
+//! Points out of the log into the head, and the head into checkpoints.
+//!
+//! One task reads (`read`), one folds and writes (`run`); a short bounded channel between them. If the store is
+//! down the writing waits, so the folding waits, so the reading waits, and the log keeps what comes.
+//!
+//! See `docs/internals/recorder.md`.
+
+mod fold;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use base::Timestamp;
+use queue::{Batch, Position, Subscription};
+use stats::segment::Partial;
+use store::SegmentKey;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::head::Added;
+use crate::shard::{Shard, State};
+use crate::writer::{Halted, Part, Writer, commit};
+
+/// Most payload read at once, in bytes: about 10,000 points, folded in about 2 ms.
+const BATCH_BYTES: usize = 512 << 10;
+/// Batches that were read and not folded yet.
+const BATCHES_AHEAD: usize = 2;
+/// Dirty minutes, of all shards together, that force a checkpoint: about 4 MB in the store.
+const DIRTY_MAX: usize = 400_000;
+/// A new stat is written down after this long at most, so that its public id is good.
+const NEW_STAT_DELAY: Duration = Duration::from_millis(200);
+/// `received_at` is written down when it is this much newer than what is in the store, in milliseconds,
+/// and at the end. After a crash it is taken from the segments.
+const RECEIVED_STEP_MS: i64 = 600_000;
+
+/// What others ask of the recorder.
+pub(crate) enum Command {
+    /// Write down everything that is folded now.
+    Checkpoint(oneshot::Sender<Result<(), Halted>>),
+}
+
+/// The recorder of all shards of this process.
+pub(crate) struct Recorder {
+    state: Arc<State>,
+    batches: mpsc::Receiver<Batch>,
+    commands: mpsc::Receiver<Command>,
+    /// By shard: messages below are in the store already.
+    skip_below: Vec<u64>,
+    /// Messages from here on were published by this process.
+    own_from: u64,
+    /// Everything below is folded.
+    folded: u64,
+    release: Arc<AtomicU64>,
+    /// Stats out of the trash since the last checkpoint.
+    restored: Vec<stats::StatId>,
+    due: Instant,
+}
+
+/// Both tasks of the recorder, ready to be spawned, and where commands go.
+pub(crate) struct Parts {
+    pub reader: Reader,
+    pub recorder: Recorder,
+    pub commands: mpsc::Sender<Command>,
+}
+
+/// Reads ahead.
+pub(crate) struct Reader {
+    state: Arc<State>,
+    subscription: Subscription,
+    batches: mpsc::Sender<Batch>,
+    release: Arc<AtomicU64>,
+}
+
+/// `own_from`: the end of the log when this process opened it.
+pub(crate) fn new(
+    state: Arc<State>,
+    subscription: Subscription,
+    positions: &[Option<u64>],
+    own_from: u64,
+) -> Parts {
+    let (to_recorder, batches) = mpsc::channel(BATCHES_AHEAD);
+    let (commands, from_others) = mpsc::channel(16);
+    let release = Arc::new(AtomicU64::new(0));
+    let reader = Reader {
+        state: Arc::clone(&state),
+        subscription,
+        batches: to_recorder,
+        release: Arc::clone(&release),
+    };
+    let recorder = Recorder {
+        due: Instant::now() + state.config.checkpoint_interval,
+        state,
+        batches,
+        commands: from_others,
+        skip_below: positions.iter().map(|position| position.unwrap_or(0)).collect(),
+        own_from,
+        folded: positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0),
+        release,
+        restored: Vec::new(),
+    };
+    Parts { reader, recorder, commands }
+}
+
+impl Reader {
+    /// Reads until told to stop, or until the log fails.
+    pub(crate) async fn run(mut self) {
+        let mut released = 0;
+        let mut replayed = false;
+        loop {
+            let release = self.release.load(Ordering::Acquire);
+            if release > released {
+                match self.subscription.release(Position(release)) {
+                    Ok(()) => released = release,
+                    Err(error) => tracing::warn!(%error, "the log did not take the recorder's position"),
+                }
+            }
+            let batch = if replayed {
+                tokio::select! {
+                    () = self.state.stop.requested() => return,
+                    batch = self.subscription.next_batch(BATCH_BYTES) => batch,
+                }
+            } else {
+                self.subscription.try_next_batch(BATCH_BYTES)
+            };
+            match batch {
+                Ok(batch) => {
+                    // Once: says that what was in the log at the start has been read.
+                    replayed |= batch.messages.is_empty();
+                    if self.batches.send(batch).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => return self.state.health.halt(format!("the log cannot be read: {error}")),
+            }
+        }
+    }
+}
+
+impl Recorder {
+    /// Folds and writes until told to stop. What is not written down then is in the log.
+    pub(crate) async fn run(mut self) {
+        let _announce = Announce(Arc::clone(&self.state));
+        loop {
+            let done = tokio::select! {
+                biased;
+                () = self.state.stop.requested() => return,
+                Some(command) = self.commands.recv() => self.obey(command).await,
+                () = tokio::time::sleep_until(self.due.into()) => self.checkpoint(false).await,
+                batch = self.batches.recv() => match batch {
+                    Some(batch) => self.take(&batch).await,
+                    None => return,
+                },
+            };
+            if let Err(Halted) = done {
+                return;
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) -> Result<(), Halted> {
+        let Command::Checkpoint(reply) = command;
+        let done = self.checkpoint(true).await;
+        let halted = done.is_err();
+        // Whoever asked may have gone.
+        let _ = reply.send(done);
+        if halted { Err(Halted) } else { Ok(()) }
+    }
+
+    async fn take(&mut self, batch: &Batch) -> Result<(), Halted> {
+        let outcome = fold::fold(&self.state, batch, &self.skip_below);
+        self.folded = batch.next.0;
+        self.restored.extend(outcome.restored);
+        if outcome.new_stats > 0 {
+            self.due = self.due.min(Instant::now() + NEW_STAT_DELAY);
+        }
+        let own = batch.messages.iter().filter(|message| message.position.0 >= self.own_from).count() as u64;
+        self.state.folded.send_modify(|folded| {
+            folded.messages += own;
+            folded.position = batch.next.0;
+            folded.replayed |= batch.messages.is_empty();
+        });
+        let dirty: usize = self.state.shards.iter().map(|shard| shard.head.read().dirty()).sum();
+        if dirty >= DIRTY_MAX { self.checkpoint(false).await } else { Ok(()) }
+    }
+
+    /// Writes what was folded since the last one and the position behind it, all shards at once.
+    async fn checkpoint(&mut self, last: bool) -> Result<(), Halted> {
+        let state = Arc::clone(&self.state);
+        self.due = Instant::now() + state.config.checkpoint_interval;
+        let started = Instant::now();
+        let to = self.folded;
+        // A position may only be written down when no loss of power can take back what is below it.
+        if let Err(error) = state.queue.sync(Position(to)).await {
+            state.health.halt(format!("the log cannot be made durable: {error}"));
+            return Err(Halted);
+        }
+        // Harmless if the checkpoint fails: the point that did it is still in the log.
+        let mut restored = std::mem::take(&mut self.restored).into_iter();
+        while let Some(id) = restored.next() {
+            if let Err(error) = state.catalog.write_restored(id).await {
+                tracing::warn!(stat = id.0, %error, "a stat could not be taken out of the trash in the store yet");
+                self.restored = std::iter::once(id).chain(restored).collect();
+                break;
+            }
+        }
+        let mut writers = Vec::with_capacity(state.shards.len());
+        for shard in &state.shards {
+            writers.push(shard.writer.lock().await);
+        }
+        let mut parts = Vec::new();
+        for (shard, writer) in state.shards.iter().zip(&mut writers) {
+            if let Some(part) = prepare(&state, shard, writer, to, last) {
+                parts.push(part);
+            }
+        }
+        if parts.is_empty() {
+            return Ok(());
+        }
+        commit(&state, &mut parts).await?;
+        let keep = writers.iter().filter_map(|writer| writer.position).min().unwrap_or(0);
+        self.release.store(keep, Ordering::Release);
+        state.meters.checkpoints.inc();
+        state.meters.checkpoint_seconds.observe(started.elapsed().as_secs_f64());
+        state.meters.stats.set(state.catalog.len() as i64);
+        Ok(())
+    }
+}
+
+/// One shard's part of a checkpoint; `None` if nothing has changed.
+fn prepare<'a>(
+    state: &State,
+    shard: &'a Shard,
+    writer: &'a mut Writer,
+    to: u64,
+    last: bool,
+) -> Option<Part<'a>> {
+    let (added, new_stats) = {
+        let mut head = shard.head.write();
+        (head.take_dirty(), std::mem::take(&mut head.new_stats))
+    };
+    let nothing = added.is_empty() && new_stats.is_empty() && !last;
+    if nothing && writer.position.is_some_and(|position| position >= to) {
+        return None;
+    }
+    let mut part = Part::new(shard, writer);
+    part.checkpoint.to = to.max(part.checkpoint.to);
+    part.checkpoint.received = received(state, shard, &added, last);
+    part.ledger.next_stat = state.catalog.names(shard.id).next();
+    for hour in added.chunk_by(|a, b| a.minute / 60 == b.minute / 60) {
+        let partials: Vec<Partial> = hour.iter().map(|one| partial(shard, one)).collect();
+        let key =
+            SegmentKey { shard: shard.id.0, hour: hour[0].minute / 60, sequence: part.ledger.next_segment };
+        part.checkpoint.segments.push((key, stats::segment::encode(&partials)));
+    }
+    part.ledger.next_segment += 1;
+    part.checkpoint.new_stats = new_stats;
+    Some(part)
+}
+
+fn partial(shard: &Shard, added: &Added) -> Partial {
+    Partial { stat: shard.stat(added.stat), minute: (added.minute % 60) as u8, bucket: added.bucket }
+}
+
+/// The stats whose `received_at` is worth writing down.
+fn received(state: &State, shard: &Shard, added: &[Added], all: bool) -> Vec<(u32, i64)> {
+    let names = state.catalog.names(shard.id);
+    let due = |entry: &crate::catalog::Entry| {
+        let now = entry.received_at.load(Ordering::Relaxed);
+        let saved = entry.received_saved.load(Ordering::Relaxed);
+        let step = if all { 1 } else { RECEIVED_STEP_MS };
+        (now - saved >= step).then(|| {
+            entry.received_saved.store(now, Ordering::Relaxed);
+            now
+        })
+    };
+    if all {
+        return names
+            .iter()
+            .filter_map(|(number, entry)| Some((shard.stat(number).0, due(entry)?)))
+            .collect();
+    }
+    let mut stats: Vec<u32> = added.iter().map(|one| one.stat).collect();
+    stats.sort_unstable();
+    stats.dedup();
+    stats.into_iter().filter_map(|number| Some((shard.stat(number).0, due(names.get(number)?)?))).collect()
+}
+
+/// Tells those who wait that nothing will be folded any more, however the recorder ended.
+struct Announce(Arc<State>);
+
+impl Drop for Announce {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.health.halt("a fault in the recorder: see the log".to_owned());
+        }
+        self.0.folded.send_modify(|folded| folded.stopped = true);
+    }
+}
+
+/// Loads a shard's segments into its head; `skip` tells of a close that was interrupted.
+pub(crate) async fn load(state: &State, shard: &Shard) -> Result<(), store::Error> {
+    let segments = state.store.segments(shard.id.0).await?;
+    let writer = shard.writer.lock().await;
+    let names = state.catalog.names(shard.id);
+    let mut head = shard.head.write();
+    head.admit(names.next());
+    for (key, bytes) in segments {
+        head.open_hour(key.hour);
+        let done_upto = match &writer.ledger.closing {
+            Some(closing) if closing.hours.contains(&key.hour) => closing.upto,
+            _ => 0,
+        };
+        let partials = match stats::segment::decode(&bytes) {
+            Ok(partials) => partials,
+            Err(error) => {
+                state.meters.damaged_blocks.inc();
+                tracing::error!(?key, %error, "a segment is damaged and left out: restore it from a backup");
+                continue;
+            }
+        };
+        for one in partials {
+            let number = one.stat.sequence();
+            let Some(entry) = names.get(number) else { continue };
+            if number > done_upto && one.stat.shard() == shard.id {
+                head.add_cell(key.hour, number, one.minute, one.bucket);
+            }
+            let at = Timestamp::from_minutes(i64::from(key.hour) * 60 + i64::from(one.minute)).millis();
+            entry.received_at.fetch_max(at.min(state.clock.now().millis()), Ordering::Relaxed);
+        }
+    }
+    Ok(())
+}

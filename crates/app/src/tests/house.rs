@@ -1,0 +1,134 @@
+//! A data folder that is started, killed and started again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::metrics::Metrics;
+use base::tasks::TaskGroup;
+use base::{Clock, Timestamp};
+use stats::timeframe::Window;
+use stats::{AccountId, Kind, Series, StatName, Timeframe};
+
+use crate::intake::{Fate, Sent};
+use crate::tests::faults::Faulty;
+use crate::{App, Config};
+
+/// Whose stats.
+pub(super) const ME: AccountId = AccountId(2);
+/// Saturday, 21 November 2026, 12:00 UTC.
+pub(super) const NOON: Timestamp = Timestamp::from_seconds(1_795_262_400);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
+
+pub(super) struct House {
+    pub app: App,
+    pub store: Arc<Faulty>,
+    pub clock: Clock,
+    pub config: Config,
+    tasks: TaskGroup,
+    log: log::Log,
+    folder: tempfile::TempDir,
+}
+
+pub(super) fn config() -> Config {
+    Config {
+        shards: 4,
+        durability: queue::Durability::Os,
+        // Tests write down when they want to.
+        checkpoint_interval: HOUR,
+        ..Config::default()
+    }
+}
+
+impl House {
+    pub(super) async fn new() -> Self {
+        Self::with(config(), NOON).await
+    }
+
+    pub(super) async fn with(config: Config, now: Timestamp) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::open(folder, config, Clock::manual(now), TaskGroup::new()).await
+    }
+
+    async fn open(folder: tempfile::TempDir, config: Config, clock: Clock, tasks: TaskGroup) -> Self {
+        let dir = folder.path().join("log");
+        let log_config = log::Config { segment_bytes: 1 << 20, ..log::Config::new(&dir) };
+        let (log, recovery) = log::Log::open(log_config, clock.clone()).expect("the log opens");
+        assert!(recovery.damaged.is_empty(), "{recovery:?}");
+        let queue = queue::Queue::open(log.clone(), &dir).expect("the queue opens");
+        let store = store::open_sqlite(&folder.path().join("eyrie.db")).await.expect("the store opens");
+        let store = Arc::new(Faulty::new(store));
+        let app = App::start(config.clone(), clock.clone(), store.clone(), queue, &Metrics::new(), &tasks)
+            .await
+            .expect("the application starts");
+        Self { app, store, clock, config, tasks, log, folder }
+    }
+
+    /// Stops without writing anything down, as `kill -9` would.
+    pub(super) async fn kill(self) -> (tempfile::TempDir, Config, Clock) {
+        assert!(self.tasks.drain(Duration::from_secs(20)).await, "all tasks stop");
+        self.store.heal();
+        store::Store::close(&*self.store).await.expect("the store closes");
+        self.log.close().expect("the log closes");
+        (self.folder, self.config, self.clock)
+    }
+
+    /// Kills it and starts it again on the same folder.
+    pub(super) async fn restart(self) -> Self {
+        let (folder, config, clock) = self.kill().await;
+        Self::open(folder, config, clock, TaskGroup::new()).await
+    }
+
+    /// Restarts with the log gone, as after a restore.
+    pub(super) async fn restart_without_log(self) -> Self {
+        let (folder, config, clock) = self.kill().await;
+        std::fs::remove_dir_all(folder.path().join("log")).expect("the log is removed");
+        Self::open(folder, config, clock, TaskGroup::new()).await
+    }
+
+    /// Sends numbers and waits until they are acknowledged.
+    pub(super) async fn send(&self, numbers: &[(&str, Kind, f64, Timestamp)]) -> Vec<Fate> {
+        let sent: Vec<Sent> = numbers
+            .iter()
+            .map(|(name, kind, number, time)| Sent {
+                account: ME,
+                name: StatName::new(name).expect("a good name"),
+                kind: *kind,
+                number: *number,
+                time: *time,
+            })
+            .collect();
+        let accepted = self.app.intake.submit(&sent).expect("the log takes it");
+        let fates = accepted.fates.clone();
+        accepted.settle().await.expect("the log has it");
+        fates
+    }
+
+    /// Counts `number` under `name` now.
+    pub(super) async fn count(&self, name: &str, number: f64) {
+        self.send(&[(name, Kind::Counter, number, self.clock.now())]).await;
+    }
+
+    pub(super) async fn checkpoint(&self) {
+        self.app.settled().await;
+        self.app.checkpoint().await.expect("the store takes it");
+    }
+
+    /// Closes what is due.
+    pub(super) async fn close(&self) {
+        crate::closing::pass(&self.app.state).await.expect("nothing stops the closing");
+    }
+
+    pub(super) async fn series(&self, name: &str, window: Window) -> Series {
+        let stat = self.app.catalog.by_name(ME, name).unwrap_or_else(|| panic!("there is a stat {name}"));
+        self.app.charts.series(stat.id, window).await.expect("a series")
+    }
+
+    /// The total of a stat over the last days.
+    pub(super) async fn total(&self, name: &str, timeframe: &str) -> f64 {
+        let timeframe = Timeframe::parse(timeframe).expect("a timeframe");
+        let series = self.series(name, self.app.charts.window(timeframe, None)).await;
+        series.total().map_or(0.0, |bucket| bucket.sum)
+    }
+}
