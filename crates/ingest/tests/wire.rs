@@ -1,0 +1,11 @@
+//! The wire, byte by byte, over real sockets: what clients send, what they are told, what counts.
+
+mod wire {
+    mod house;
+
+    mod clients;
+    mod faults;
+    mod limits;
+    mod server;
+    mod shapes;
+}
