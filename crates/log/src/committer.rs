@@ -168,6 +168,8 @@ impl Committer {
         };
         let segment = Arc::new(Segment::new(header, spare.file, spare.bytes, None));
         segment.write(&mut [IoSlice::new(&header.encode())], 0).map_err(no_room)?;
+        // A name is never seen without a header, so a bad header is always damage.
+        segment.file.sync_data().map_err(|error| Roll::Broken("syncing a segment", error))?;
         shared.files.rename(&shared.path(&spare.name), &shared.path(&segment.name)).map_err(no_room)?;
         shared
             .files

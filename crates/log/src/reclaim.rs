@@ -74,7 +74,8 @@ pub(crate) fn live_bytes(shared: &Shared, segment: &Arc<Segment>) -> Option<u64>
 /// What each stream has in a segment, by walking through it once. Damaged ranges are passed over:
 /// what cannot be read cannot be needed.
 fn streams_of(shared: &Shared, segment: &Arc<Segment>) -> Option<Vec<StreamUse>> {
-    let stop = segment.stop(shared.written());
+    // To its end, though the commit that sealed it may not have been published yet.
+    let stop = segment.stop(u64::MAX);
     let mut walk = Walk::new(segment.clone(), SEGMENT_HEAD_BYTES, stop);
     let mut streams: Vec<StreamUse> = Vec::new();
     loop {

@@ -52,7 +52,7 @@ pub(crate) fn recover(config: &Config, files: &dyn Files) -> Result<Found, Error
     let mut found = Found::default();
     let mut candidates = candidates(config, files, &mut found)?;
     drop_covered(config, files, &mut candidates)?;
-    drop_unborn(config, files, &mut candidates)?;
+    put_aside(config, files, &mut candidates, &mut found)?;
     let count = candidates.len();
     for at in 0..count {
         let next = candidates.get(at + 1).map(|next| (next.base, next.header));
@@ -175,19 +175,26 @@ fn drop_covered(config: &Config, files: &dyn Files, all: &mut Vec<Candidate>) ->
     Ok(())
 }
 
-/// A crash between the birth of a segment and its first durable record leaves a name without a
-/// header and without records: nothing was lost with it.
-fn drop_unborn(config: &Config, files: &dyn Files, all: &mut Vec<Candidate>) -> Result<(), Error> {
+/// A last segment with neither header nor any good record is put aside under another name: there is
+/// nothing to go on from.
+fn put_aside(
+    config: &Config,
+    files: &dyn Files,
+    all: &mut Vec<Candidate>,
+    found: &mut Found,
+) -> Result<(), Error> {
     let Some(last) = all.last().filter(|last| last.header.is_none() && last.form == Form::Whole) else {
         return Ok(());
     };
     let segment = Arc::new(Segment::new(last.guess(None), last.file.clone(), last.file_bytes, None));
     if last_good(&segment).map_err(|error| reading(&last.name, &error))? == segment.header.base {
-        let name = last.name.clone();
-        all.pop();
+        let aside = format!("{}.damaged", last.name);
+        found.damage.note(&last.name, 0, last.file_bytes, &format!("nothing is readable, now {aside}"));
         files
-            .remove(&config.dir.join(&name))
-            .map_err(|error| Error::io(format!("removing `{name}`"), &error))?;
+            .rename(&config.dir.join(&last.name), &config.dir.join(&aside))
+            .and_then(|()| files.sync_dir(&config.dir))
+            .map_err(|error| Error::io(format!("renaming `{}`", last.name), &error))?;
+        all.pop();
     }
     Ok(())
 }

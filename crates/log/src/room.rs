@@ -73,6 +73,8 @@ impl Room {
     /// Here is another.
     pub(crate) fn put(&self, spare: Spare) {
         let mut state = self.state.lock();
+        // Answered, even if the committer has not come to take it yet.
+        state.wanted = state.wanted.filter(|bytes| *bytes != spare.bytes);
         state.spares.push(spare);
         state.low = false;
         self.for_committer.notify_one();
