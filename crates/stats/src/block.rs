@@ -249,4 +249,22 @@ mod tests {
         assert_eq!(hex, "01020003020202088264320700803e000082004ed362267b");
         check(Codec::Decimal, &run);
     }
+
+    /// The same of `pco`, whose writer may change with its version: what was written must stay readable.
+    #[test]
+    fn a_pco_block_of_the_first_build_is_read() {
+        let readings = [0.0, 12_345.25, 999_999.75, 3.5];
+        let number = |i: u64| readings[(i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 62) as usize];
+        let run: Vec<_> = (0..200).map(|i| (i as u16, Bucket::of(number(i)))).collect();
+        let hex = concat!(
+            "02c8010000020002836a70636f2103000732040104c7000000420000000000000000001080570000000000002080",
+            "2e6b09000000004000e7e0f5050000008000c492c792471e4b1e4b2c792c79ecb1e4b1e492c792c7124b1e4b1e79",
+            "2c792cb9e4b1e4b1c792c792471e4b1e4b2c792c79ec000000000000000025e21b4e",
+        );
+        let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+        let block: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+        let now: String = encode(Codec::Pco, &run).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(block.windows(4).any(|bytes| bytes == b"pco!"), "this build writes {now}");
+        assert_eq!(decode(&block), Ok(run));
+    }
 }

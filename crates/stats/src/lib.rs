@@ -29,7 +29,6 @@ pub mod kind;
 pub mod name;
 pub mod number;
 pub mod point;
-
 pub mod resolution;
 pub mod rollup;
 pub mod segment;

@@ -116,6 +116,21 @@ mod tests {
         }
     }
 
+    /// Data at rest: this build reads what the first one wrote.
+    #[test]
+    fn the_format_is_stable() {
+        let third = Bucket { count: 3, sum: 3.0, min: 0.25, max: 1.5, last: 0.25 };
+        let partials = [
+            Partial { stat: StatId(0x203), minute: 58, bucket: Bucket::of(1.0) },
+            Partial { stat: StatId(0x203), minute: 59, bucket: third },
+            Partial { stat: StatId(0x1_0003), minute: 0, bucket: Bucket::of(1.0 / 3.0) },
+        ];
+        let hex: String = encode(&partials).iter().map(|byte| format!("{byte:02x}")).collect();
+        let expect = "0103828608860886800882747600100400200f020208820232aad5aad5aad5aad57f0700803e00000082004e00007b24d264";
+        assert_eq!(hex, expect);
+        check(&partials);
+    }
+
     #[test]
     fn segments_of_several_chunks_and_of_none_are_kept() {
         check(&[]);
