@@ -13,11 +13,12 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use crate::ask::Web;
 use crate::failure::Failure;
 use crate::pages::{account, aliases, list, shared, signin, stat, trash};
-use crate::{Config, assets, live, presenter, security, templates};
+use crate::{Config, assets, export, image, live, presenter, security, templates};
 
-/// The pages and their assets as one router. It has a fallback (a friendly 404): merge routers
+/// The pages, their assets, images and exports as one router. It has a fallback (a friendly 404): merge routers
 /// without one into it.
 pub fn router(app: App, config: Config) -> Router {
+    let outside = export::router(app.clone()).merge(image::router(app.clone()));
     let web = Web {
         app,
         templates: Arc::new(templates::environment(&config)),
@@ -38,6 +39,7 @@ pub fn router(app: App, config: Config) -> Router {
         )
         .layer(from_fn(security::headers))
         .with_state(web)
+        .merge(outside)
 }
 
 fn pages() -> Router<Web> {

@@ -6,7 +6,7 @@ use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect};
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
-use stats::{Kind, Summary, Timeframe};
+use stats::{Summary, Timeframe};
 
 use crate::ask::{Ask, PublicId};
 use crate::failure::Failure;
@@ -18,6 +18,11 @@ use crate::{chart, timeframes::preset};
 
 /// The most lines of the table of points; the newest are shown.
 const POINTS_MAX: usize = 500;
+
+/// Of the chart on a desk, in CSS pixels.
+const WIDE: (u32, u32) = (1_030, 320);
+/// Of the chart on a phone, in CSS pixels.
+const NARROW: (u32, u32) = (340, 240);
 
 /// Bars of the histogram, about.
 const BARS: usize = 16;
@@ -97,14 +102,15 @@ pub async fn present(ask: &Ask, template: &str, stat: &StatInfo, timeframe: Time
 
 /// What only the page needs: the chart and the histogram.
 fn drawn(view: &View, compared: &Compared, timeframe: &Timeframe) -> Value {
-    let spec = chart::Spec {
-        width: 1_064,
-        height: 320,
+    let wide = chart::Spec {
+        width: WIDE.0,
+        height: WIDE.1,
         period: chart::words::period(timeframe),
         previous: view.columns.previous.clone(),
         slot: view.stat.slot,
         ..chart::Spec::of(&view.stat.name, &compared.series)
     };
+    let narrow = chart::Spec { width: NARROW.0, height: NARROW.1, ..wide.clone() };
     let bars = stats::summary::histogram(&stats::summary::figures(&compared.series), BARS);
     let histogram = match (bars.first(), bars.last()) {
         (Some(first), Some(last)) => {
@@ -115,7 +121,8 @@ fn drawn(view: &View, compared: &Compared, timeframe: &Timeframe) -> Value {
         _ => String::new(),
     };
     context! {
-        chart => Value::from_safe_string(chart::svg(&spec)),
+        wide => Value::from_safe_string(chart::svg(&wide)),
+        narrow => Value::from_safe_string(chart::svg(&narrow)),
         histogram => Value::from_safe_string(histogram),
     }
 }
@@ -151,12 +158,4 @@ fn points(compared: &Compared) -> Vec<Point> {
         })
     });
     points.take(POINTS_MAX).collect()
-}
-
-/// What a stat's one number is called.
-pub const fn noun(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Counter => "total",
-        Kind::Value => "mean",
-    }
 }
