@@ -83,7 +83,8 @@ pub(crate) async fn upsert(
     table: &'static str,
     mut blobs: Vec<(i64, &[u8])>,
 ) -> Result<(), Error> {
-    blobs.sort_unstable_by_key(|(id, _)| *id);
+    // Stable: of several for one id the last stays.
+    blobs.sort_by_key(|(id, _)| *id);
     for piece in pieces(&blobs, |(_, bytes)| bytes.len()) {
         let text = sql.dialect.upsert(table, &["id", "d"], piece.len());
         let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
