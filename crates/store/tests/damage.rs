@@ -224,3 +224,57 @@ async fn a_row_that_makes_no_sense_is_damage_not_a_panic() {
     run(&mut other, "INSERT INTO blocks VALUES (9223372036854775807, x'00')").await;
     assert!(store.blocks(block(0, 0), block(u32::MAX, 9)).await.unwrap().is_empty());
 }
+
+/// A file system of a few MB, gone when dropped; `None` where mounting is not allowed.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(size: &str) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder.path());
+        match mount.stderr(std::process::Stdio::null()).status() {
+            Ok(done) if done.success() => Some(Self(folder)),
+            _ => None,
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the store may still have the file open.
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_really_is_full_is_got_over_too() {
+    let Some(disk) = SmallDisk::new("6m") else {
+        eprintln!("skipped: a small file system can only be mounted by root");
+        return;
+    };
+    let folder = disk.0.path();
+    let store = open_sqlite(&folder.join("eyrie.db")).await.unwrap();
+    let ballast = folder.join("ballast");
+    std::fs::write(&ballast, vec![0; 4 << 20]).unwrap();
+    let heavy = |stat: u32| (0..300).map(|i| (block(stat, i), vec![stat as u8; 2_000])).collect::<Vec<_>>();
+    let mut at = None;
+    let error = loop {
+        match store.checkpoint(&[step(at, heavy(at.unwrap_or(0) as u32))]).await {
+            Ok(()) => at = Some(at.unwrap_or(0) + 1),
+            Err(error) => break error,
+        }
+        assert!(at < Some(30), "the disk takes more than it has");
+    };
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    let stands = at.map(|at| (0, at));
+    assert_eq!(store.positions().await.unwrap(), stands.into_iter().collect::<Vec<_>>());
+    let error = store.backup(&folder.join("copy.db")).await.unwrap_err();
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    assert!(!folder.join("copy.db.partial").exists());
+
+    std::fs::remove_file(&ballast).unwrap();
+    store.checkpoint(&[step(at, heavy(7))]).await.unwrap();
+    assert_eq!(store.blocks(block(7, 0), block(7, 999)).await.unwrap().len(), 300);
+    store.close().await.unwrap();
+}
