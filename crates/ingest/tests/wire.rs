@@ -3,6 +3,7 @@
 mod wire {
     mod house;
 
+    mod app;
     mod clients;
     mod faults;
     mod limits;

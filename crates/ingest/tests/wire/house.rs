@@ -191,7 +191,7 @@ impl House {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        Client { stream: TcpStream::connect(self.address).await.expect("somebody listens"), got: Vec::new() }
+        Client::to(self.address).await
     }
 
     /// Sends bytes on a new connection and reads one answer.
@@ -220,7 +220,7 @@ pub(crate) fn post(head: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     request
 }
 
-async fn fallback(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(crate) async fn fallback(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     assert!(request.extensions().get::<ingest::server::Peer>().is_some());
     match request.uri().path() {
         "/panic" => panic!("on purpose"),
@@ -237,6 +237,10 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    pub(crate) async fn to(address: SocketAddr) -> Self {
+        Self { stream: TcpStream::connect(address).await.expect("somebody listens"), got: Vec::new() }
+    }
+
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).await.expect("the server reads");
     }
