@@ -47,12 +47,29 @@ fn main() -> std::io::Result<()> {
             }
         }
     }
+    measure(&painter)?;
     let bins =
         Bins { low: 20.0, high: 240.0, counts: (0..22).map(|n| (n * n * (22 - n)) as u64 / 9).collect() };
     let picture = histogram(&bins, 520, 200, Theme::Light, 2, "response time");
     std::fs::write(folder.join("histogram.png"), painter.paint(&picture).map_err(std::io::Error::other)?)?;
     let spark = sparkline(&wave(24, 10.0, 4.0).collect::<Vec<_>>(), 120, 28);
     std::fs::write(folder.join("spark.png"), painter.paint(&spark).map_err(std::io::Error::other)?)
+}
+
+/// How long drawing and painting take, and what comes out.
+fn measure(painter: &Painter) -> std::io::Result<()> {
+    for n in [10_000, 100_000, 1_000_000] {
+        let (_, mut big) = spec("big", Kind::Value, 60, wave(n, 5.0, 3.0).collect());
+        (big.width, big.height) = (1_200, 400);
+        let started = std::time::Instant::now();
+        let bytes = svg(&big).len();
+        println!("{n} points: {bytes} bytes of SVG in {:?}", started.elapsed());
+    }
+    let (_, week) = shapes().swap_remove(0);
+    let started = std::time::Instant::now();
+    let bytes = painter.paint(&svg(&week)).map_err(std::io::Error::other)?.len();
+    println!("a week by three hours: {bytes} bytes of PNG in {:?}", started.elapsed());
+    Ok(())
 }
 
 /// Noise that is the same on every run, over a daily rhythm of 24 points.

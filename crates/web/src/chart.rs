@@ -7,7 +7,7 @@
 //!          line (paths, gaps)    ┘
 //! ```
 //! Read in this order: [`Spec`], [`style`] (the colours), [`scale`] (the figure axis), [`calendar`] (the
-//! time axis), [`line`] (figures become paths), [`plot`] (the picture), [`words`] (what it says to those
+//! time axis), [`mod@line`] (figures become paths), [`plot`] (the picture), [`words`] (what it says to those
 //! who cannot see it), [`sparkline()`], [`histogram()`].
 //!
 //! **Invariants**: no script and no address of another file in any picture; a gap stays a gap; the size of a
