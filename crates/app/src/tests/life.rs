@@ -1,20 +1,27 @@
 //! The life of a point, step by step.
 
-use stats::Kind;
-use stats::Timeframe;
+use std::time::Duration;
 
-use super::house::{DAY, HOUR, House, ME, NOON};
+use stats::timeframe::Window;
+use stats::{Bucket, ShardId, StatId, Timeframe};
+use store::{BlockKey, BlockKind, Store};
+
+use super::faults::Fault;
+use super::house::{DAY, HOUR, House, ME, MINUTE, NOON, config};
+use crate::Error;
+use crate::intake::Fate;
+use crate::listing::{Query, Sort};
 
 #[tokio::test]
 async fn a_number_is_on_the_graph_once_it_is_settled() {
     let house = House::new().await;
     house.count("signups", 2.0).await;
     house.count("signups", 3.0).await;
-    house.send(&[("load", Kind::Value, 0.5, NOON), ("load", Kind::Value, 1.5, NOON)]).await;
+    house.send(&[("load", stats::Kind::Value, 0.5, NOON), ("load", stats::Kind::Value, 1.5, NOON)]).await;
     house.app.settled().await;
     let window = house.app.charts.window(Timeframe::parse("1h1m").expect("a timeframe"), None);
     let signups = house.series("signups", window).await;
-    assert_eq!(signups.kind, Kind::Counter);
+    assert_eq!(signups.kind, stats::Kind::Counter);
     assert_eq!(signups.figures().flatten().collect::<Vec<_>>(), [5.0]);
     assert_eq!(signups.latest(), Some(5.0));
     assert_eq!(house.series("load", window).await.figure(), Some(1.0));
@@ -50,5 +57,301 @@ async fn what_was_acknowledged_survives_a_kill_at_every_step() {
     house.app.finish().await.expect("it finishes");
     house = house.restart().await;
     assert_eq!(house.total("a", "1w1h").await, 1_111.0);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn the_store_may_fail_before_or_after_it_has_written() {
+    for faults in [
+        &[Fault::Before][..],
+        &[Fault::After],
+        &[Fault::Before, Fault::After, Fault::Before],
+        &[Fault::None, Fault::After, Fault::After],
+    ] {
+        let mut house = House::new().await;
+        house.count("a", 1.0).await;
+        house.store.plan(faults);
+        house.checkpoint().await;
+        house.count("a", 10.0).await;
+        house.clock.advance(2 * HOUR);
+        house.checkpoint().await;
+        house.store.plan(faults);
+        house.close().await;
+        house.clock.advance(DAY);
+        house.store.plan(faults);
+        house.store.fail_reads(2);
+        house.close().await;
+        house.store.heal();
+        assert_eq!(house.total("a", "1w1h").await, 11.0, "{faults:?}");
+        assert_eq!(house.app.readiness(), Ok(()));
+        house = house.restart().await;
+        house.app.settled().await;
+        assert_eq!(house.total("a", "1w1m").await, 11.0, "{faults:?}");
+        house.kill().await;
+    }
+}
+
+#[tokio::test]
+async fn while_the_store_is_down_numbers_are_taken_and_it_says_so() {
+    let house = House::new().await;
+    house.store.plan(&[Fault::Before; 1_000]);
+    house.count("a", 1.0).await;
+    house.app.settled().await;
+    base::testkit::eventually(Duration::from_secs(10), "readiness tells of the store", async || {
+        house.app.readiness().err().filter(|reason| reason.contains("store"))
+    })
+    .await;
+    house.count("a", 2.0).await;
+    house.store.heal();
+    base::testkit::eventually(Duration::from_secs(20), "it recovers", async || house.app.readiness().ok())
+        .await;
+    house.app.settled().await;
+    assert_eq!(house.total("a", "1h1m").await, 3.0);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn a_second_recorder_stops_the_first() {
+    let house = House::new().await;
+    house.count("a", 1.0).await;
+    house.checkpoint().await;
+    for (shard, position) in house.store.positions().await.expect("positions") {
+        let stolen =
+            store::Checkpoint { shard, from: Some(position), to: position + 1, ..Default::default() };
+        house.store.checkpoint(&[stolen]).await.expect("it moves");
+    }
+    house.count("a", 2.0).await;
+    house.app.settled().await;
+    assert!(house.app.finish().await.is_err());
+    let reason = house.app.readiness().expect_err("it is not ready");
+    assert!(reason.contains("another recorder"), "{reason}");
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn numbers_of_the_other_kind_are_refused_by_name() {
+    let house = House::new().await;
+    house.count("a", 1.0).await;
+    house.app.settled().await;
+    let fates =
+        house.send(&[("a", stats::Kind::Value, 5.0, NOON), ("b", stats::Kind::Value, 5.0, NOON)]).await;
+    assert_eq!(fates, [Fate::Mismatch { is: stats::Kind::Counter }, Fate::Taken]);
+    // Both kinds at once for a new stat: the recorder decides, the first one wins.
+    house.send(&[("c", stats::Kind::Value, 5.0, NOON), ("c", stats::Kind::Counter, 7.0, NOON)]).await;
+    house.app.settled().await;
+    assert_eq!(house.total("a", "1h1m").await, 1.0);
+    assert_eq!(house.total("c", "1h1m").await, 5.0);
+    assert_eq!(house.app.state.meters.mismatched.get(), 2);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_skipped_for_ever() {
+    let mut house = House::new().await;
+    house.count("a", 1.0).await;
+    let queue = house.app.state.queue.clone();
+    let topic = queue.topic("points.0").expect("a topic");
+    for payload in [&b"\xff junk"[..], b"\x01\x00\xff", b""] {
+        let message = queue::NewMessage { topic: &topic, payload: payload.to_vec().into() };
+        queue.publish(&[message], queue::Durability::Os).expect("it is taken").await.expect("it is there");
+    }
+    house.count("a", 2.0).await;
+    house.app.settled().await;
+    base::testkit::eventually(Duration::from_secs(5), "both are counted", async || {
+        (house.app.state.meters.damaged_records.get() == 2).then_some(())
+    })
+    .await;
+    house = house.restart().await;
+    house.app.settled().await;
+    assert_eq!(house.total("a", "1h1m").await, 3.0);
+    assert_eq!(house.app.readiness(), Ok(()));
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn a_damaged_block_is_left_out_and_the_rest_is_served() {
+    let house = House::new().await;
+    house.count("a", 1.0).await;
+    house.clock.advance(HOUR);
+    house.count("a", 2.0).await;
+    house.clock.advance(HOUR + 10 * MINUTE);
+    house.checkpoint().await;
+    house.close().await;
+    let stat = house.app.catalog.by_name(ME, "a").expect("there").id;
+    let hour = crate::calendar::hour(NOON);
+    let key = BlockKey { kind: BlockKind::MinutesOfHour, stat: stat.0, number: hour };
+    let found = house.store.blocks_of(&[key]).await.expect("it reads");
+    let mut bytes = found.into_iter().next().expect("the hour was closed").1;
+    bytes[3] ^= 0x40;
+    {
+        let mut writer = house.app.state.shard(stat.shard()).writer.lock().await;
+        let mut part = crate::writer::Part::new(house.app.state.shard(stat.shard()), &mut writer);
+        part.checkpoint.blocks.push((key, bytes));
+        crate::writer::commit(&house.app.state, &mut [part]).await.expect("it is written");
+    }
+    assert_eq!(house.total("a", "1d1h").await, 2.0);
+    assert_eq!(house.app.state.meters.damaged_blocks.get(), 1);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn the_trash_gives_back_until_it_is_emptied() {
+    let mut house = House::new().await;
+    for name in ["kept", "revived", "purged"] {
+        house.count(name, 1.0).await;
+    }
+    house.checkpoint().await;
+    let id = |house: &House, name: &str| house.app.catalog.by_name(ME, name).map(|stat| stat.id);
+    for name in ["kept", "revived", "purged"] {
+        house.app.catalog.delete(id(&house, name).expect("there")).await.expect("deleted");
+    }
+    assert_eq!(house.app.catalog.of_account(ME), []);
+    house.app.catalog.restore(id(&house, "kept").expect("there")).await.expect("restored");
+    house.count("revived", 2.0).await;
+    house.checkpoint().await;
+    let old = id(&house, "purged");
+    house = house.restart().await;
+    let names = |stats: Vec<crate::catalog::StatInfo>| {
+        stats.into_iter().map(|stat| stat.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(house.app.catalog.of_account(ME)), ["kept", "revived"]);
+    assert_eq!(names(house.app.catalog.trash(ME)), ["purged"]);
+    house.clock.advance(3 * DAY);
+    house.close().await;
+    assert_eq!(id(&house, "purged"), None);
+    let gone = house
+        .app
+        .charts
+        .series(old.expect("it was there"), Window { start: NOON, step_seconds: 60, count: 1 });
+    assert!(matches!(gone.await, Err(Error::NotFound(_))));
+    house.count("purged", 4.0).await;
+    house.checkpoint().await;
+    assert_ne!(id(&house, "purged"), old, "a number of a stat is not used again");
+    house = house.restart().await;
+    house.app.settled().await;
+    assert_eq!(house.total("purged", "1w1h").await, 4.0);
+    assert_eq!(house.total("revived", "1w1h").await, 3.0);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn a_store_that_is_ahead_of_its_log_goes_on_counting() {
+    let mut house = House::new().await;
+    for _ in 0..50 {
+        house.count("a", 1.0).await;
+    }
+    house.checkpoint().await;
+    house = house.restart_without_log().await;
+    house.count("a", 7.0).await;
+    house.app.settled().await;
+    assert_eq!(house.total("a", "1h1m").await, 57.0);
+    house.checkpoint().await;
+    house = house.restart().await;
+    house.app.settled().await;
+    assert_eq!(house.total("a", "1h1m").await, 57.0);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn a_backup_is_a_whole_store() {
+    let house = House::new().await;
+    house.count("a", 5.0).await;
+    house.checkpoint().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = crate::backup::backup(&*house.store, &folder.path().join("copy")).await.expect("a copy");
+    let copy = store::open_sqlite(&file).await.expect("it opens");
+    assert_eq!(copy.stats(None).await.expect("it reads").len(), 1);
+    assert_eq!(copy.positions().await.expect("it reads").len(), 4);
+    copy.close().await.expect("it closes");
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn a_close_too_large_for_one_transaction_goes_on_where_it_was() {
+    let config = crate::Config { shards: 1, ..config() };
+    let mut house = House::with(config, NOON).await;
+    let names: Vec<String> = (0..2_300).map(|n| format!("stat {n}")).collect();
+    let numbers: Vec<_> = names.iter().map(|name| (name.as_str(), stats::Kind::Counter, 1.0, NOON)).collect();
+    house.send(&numbers).await;
+    house.checkpoint().await;
+    house.clock.advance(2 * HOUR);
+    // Three transactions: the first is written, the second not, and then it is killed.
+    house.store.plan(&[[Fault::None].as_slice(), &[Fault::Before; 100]].concat());
+    let state = house.app.state.clone();
+    let closing = tokio::spawn(async move { crate::closing::pass(&state).await });
+    base::testkit::eventually(Duration::from_secs(20), "it is half done", async || {
+        house.app.readiness().err().map(|_| ())
+    })
+    .await;
+    house = house.restart().await;
+    assert!(closing.await.expect("no panic").is_err(), "the kill interrupted it");
+    let ids: Vec<StatId> =
+        names.iter().map(|name| house.app.catalog.by_name(ME, name).expect("there").id).collect();
+    let window = house.app.charts.window(Timeframe::parse("1d1d").expect("a timeframe"), None);
+    for what in ["half closed", "closed"] {
+        let series = house.app.charts.series_of(&ids, window).await.expect("series");
+        assert!(series.iter().all(|one| one.buckets == [Some(Bucket::of(1.0))]), "{what}");
+        house.close().await;
+    }
+    let ledger = house.app.state.shard(ShardId(0)).writer.lock().await.ledger.clone();
+    assert_eq!(ledger.closing, None);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn the_list_finds_sorts_and_pages() {
+    let house = House::new().await;
+    for (name, yesterday, today) in
+        [("Alpha one", 10.0, 5.0), ("beta ONE", 1.0, 6.0), ("gamma two", 2.0, 1.0)]
+    {
+        house
+            .send(&[
+                (name, stats::Kind::Counter, yesterday, NOON - 30 * HOUR),
+                (name, stats::Kind::Counter, today, NOON),
+            ])
+            .await;
+    }
+    house.app.settled().await;
+    let names = async |search: &str, sort| {
+        let query = Query { search: search.to_owned(), sort, page: 1, per_page: 2 };
+        let page = house.app.listing.page(ME, query).await.expect("a page");
+        let names: Vec<String> = page.rows.iter().map(|row| row.stat.name.to_string()).collect();
+        (names.join(", "), page.matches, page.pages)
+    };
+    assert_eq!(names("", Sort::Name).await, ("Alpha one, beta ONE".to_owned(), 3, 2));
+    assert_eq!(names("one", Sort::Figure).await, ("beta ONE, Alpha one".to_owned(), 2, 1));
+    assert_eq!(names("", Sort::Change).await.0, "beta ONE, Alpha one");
+    assert_eq!(names("TWO gam", Sort::Received).await.0, "gamma two");
+    let last = Query { page: 99, per_page: 2, ..Query::default() };
+    let page = house.app.listing.page(ME, last).await.expect("a page");
+    assert_eq!((page.page, page.total), (2, 3));
+    let row = &page.rows[0];
+    assert_eq!((row.figure, row.previous), (Some(1.0), Some(2.0)));
+    assert_eq!(row.spark.len(), 24);
+    assert_eq!(row.spark.iter().flatten().collect::<Vec<_>>(), [&1.0]);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn classic_keys_belong_together() {
+    let house = House::new().await;
+    let mine = house.app.accounts.create("me@example.com", None).await.expect("an account").account;
+    let other = house.app.accounts.create("you@example.com", None).await.expect("an account").account;
+    house.app.accounts.refresh().await.expect("they are read");
+    let sent = crate::intake::Sent {
+        account: mine.id,
+        name: stats::StatName::new("a").expect("a name"),
+        kind: stats::Kind::Value,
+        number: 1.0,
+        time: NOON,
+    };
+    house.app.intake.submit(&[sent]).expect("taken").settle().await.expect("there");
+    house.app.settled().await;
+    let key = house.app.catalog.by_name(mine.id, "a").expect("made").classic_key;
+    assert_eq!(key.len(), 28);
+    let stat = house.app.intake.by_classic_keys(&key, &mine.user_key).expect("both are right");
+    assert_eq!((stat.account, stat.name.as_str(), stat.kind), (mine.id, "a", stats::Kind::Value));
+    assert!(house.app.intake.by_classic_keys(&key, &other.user_key).is_none());
+    assert!(house.app.intake.by_classic_keys("nonsense", &mine.user_key).is_none());
     house.kill().await;
 }
