@@ -106,17 +106,16 @@ async fn bulk(points: usize, stats: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let clock = Clock::manual(NOON);
     let queue = open_queue(folder.path(), &clock);
-    let topics: Vec<_> =
-        (0..SHARDS).map(|n| queue.topic(&format!("points.{n}")).expect("a topic")).collect();
+    let topics: Vec<_> = (0..SHARDS).map(|n| queue.topic(&format!("points.{n}")).expect("a topic")).collect();
     let names: Vec<String> = (0..stats).map(|n| format!("service {} requests {n}", n % 37)).collect();
-    let shards: Vec<usize> =
-        names.iter().map(|name| usize::from(ShardId::of(ME, name, SHARDS).0)).collect();
+    let shards: Vec<usize> = names.iter().map(|name| usize::from(ShardId::of(ME, name, SHARDS).0)).collect();
     let mut payloads = vec![Vec::new(); usize::from(SHARDS)];
     for n in 0..points {
         // Neighbours in time are different stats, as in life.
         let stat = (n * 7_919) % stats;
         let time = NOON + Duration::from_millis((n as u64 * 120_000) / points as u64);
-        let point = Point { account: ME, name: &names[stat], kind: Kind::Counter, number: (n % 9) as f64, time };
+        let point =
+            Point { account: ME, name: &names[stat], kind: Kind::Counter, number: (n % 9) as f64, time };
         let payload = &mut payloads[shards[stat]];
         stats::point::encode(&point, payload);
         if payload.len() > 32 << 10 || n + SHARDS as usize * 2_000 > points {

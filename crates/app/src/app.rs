@@ -183,8 +183,8 @@ impl App {
         Ok(())
     }
 
-    /// Resolves once everything acknowledged before the call is in the head (tests, shutdown), or at once if
-    /// the recorder has stopped.
+    /// Resolves once everything acknowledged before the call is in the head (tests, shutdown), what the log held at the
+    /// start included; at once if the recorder has stopped.
     pub async fn settled(&self) {
         let published = self.state.published();
         let mut folded = self.state.folded.subscribe();
@@ -193,7 +193,7 @@ impl App {
             folded.wait_for(|folded| folded.stopped || folded.replayed && folded.messages >= published).await;
     }
 
-    /// Writes a last checkpoint: call after the listeners are closed.
+    /// Writes a last checkpoint: call after the listeners are closed and before the tasks are told to stop.
     ///
     /// # Errors
     /// Unavailable if the recorder has stopped: what it had not written down is in the log.

@@ -1,13 +1,14 @@
 //! The use cases: interactors (one file a noun) that edges, the command line and tests call, and
 //! the application servers behind them that do the heavy work.
 //!
-//! Read in this order: [`App`] (everything wired), [`intake`] (numbers come in), `recorder`, `head`,
-//! `closing` (numbers become blocks), [`catalog`] (which stats exist), [`charts`] (blocks become series),
-//! [`stats`], [`accounts`] (what people do).
+//! Read in this order: [`App`] (everything wired), [`intake`] (numbers come in), `recorder`, `head`, `writer`,
+//! `closing`, `retention` (numbers become blocks), [`catalog`] (which stats exist), [`charts`] and [`listing`] (blocks
+//! become series), [`accounts`] (what people do), [`own`] (Eyrie counts itself), [`backup`]. The page about the
+//! recorder is `docs/internals/recorder.md`.
 //!
-//! **Invariants**: no HTTP and no SQL here; every point that the log acknowledged is folded once.
+//! **Invariants**: no HTTP and no SQL here; every number that the log acknowledged is in exactly one place: the
+//! log behind its shard's position, a segment, or a block.
 
-pub mod accounts;
 pub mod app;
 pub mod backup;
 mod calendar;

@@ -355,3 +355,42 @@ async fn classic_keys_belong_together() {
     assert!(house.app.intake.by_classic_keys("nonsense", &mine.user_key).is_none());
     house.kill().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_see_each_number_once_while_it_moves() {
+    let house = House::with(crate::Config { shards: 1, ..config() }, NOON).await;
+    let names: Vec<String> = (0..120).map(|n| format!("stat {n}")).collect();
+    let mut numbers = Vec::new();
+    for (n, name) in names.iter().enumerate() {
+        // Hours of today, of the day before and of forty days ago: every way up the ladder.
+        for hours in [2, 3, 20, 30, 960] {
+            numbers.push((name.as_str(), stats::Kind::Counter, 1.0 + n as f64, NOON - HOUR * hours));
+        }
+    }
+    house.send(&numbers).await;
+    house.checkpoint().await;
+    let ids: Vec<StatId> =
+        names.iter().map(|name| house.app.catalog.by_name(ME, name).expect("there").id).collect();
+    let state = house.app.state.clone();
+    let closing = tokio::spawn(async move {
+        for _ in 0..3 {
+            crate::closing::pass(&state).await.expect("nothing stops it");
+            state.clock.advance(12 * HOUR);
+        }
+    });
+    let window = Window { start: NOON - DAY * 60, step_seconds: 86_400 * 70, count: 1 };
+    let mut looks = 0;
+    while !closing.is_finished() || looks == 0 {
+        for (n, series) in
+            house.app.charts.series_of(&ids, window).await.expect("series").into_iter().enumerate()
+        {
+            let total = series.total().map(|bucket| (bucket.count, bucket.sum));
+            assert_eq!(total, Some((5, 5.0 * (1.0 + n as f64))), "stat {n}, look {looks}");
+        }
+        looks += 1;
+    }
+    closing.await.expect("it closed");
+    assert_eq!(house.app.state.shards[0].head.read().cells(), 0);
+    assert!(looks > 3, "{looks} looks");
+    house.kill().await;
+}
