@@ -68,7 +68,10 @@ impl Keeper {
         crate::reclaim::free(&shared);
         if !call.stop {
             self.make_ready(call);
-            crate::rewrite::rewrite(&shared);
+            // One run at a time: the committer may wait for a file meanwhile.
+            if crate::rewrite::rewrite(&shared) {
+                shared.room.look();
+            }
         }
         if shared.marks_changed.load(Relaxed) && (call.stop || self.saved.elapsed() >= SAVE_EVERY) {
             self.saved = Instant::now();

@@ -1,4 +1,4 @@
-//! Segment files: their names, their first 64 bytes, and a walk through their records.
+//! Segment files (drawn in `docs/internals/log.md`): their names, their first 64 bytes, and a walk through their records.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;

@@ -1,4 +1,5 @@
 //! What callers of the log rely on, on the machine's own files.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Torn tails, flipped bits and garbage: nothing panics, what is whole is served, what is not is named.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A device that fails, fills up, or takes half a write; quotas; recycling.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! `kill -9` in a loop: a child appends and prints what was acknowledged, the parent kills it at a
 //! random moment and looks.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! Random lives of a log against a model: appends at all levels, clean restarts, kills and losses of
 //! power at any moment, segments of several lengths.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! The in-process door as the recorder and the ingest use it.
+#![allow(clippy::unwrap_used)]
 
 use base::{Clock, ErrorKind};
 use eyrie_queue::{NewMessage, Queue, Topic};
