@@ -9,6 +9,7 @@
 //! **Invariants**: no HTTP and no SQL here; every number that the log acknowledged is in exactly one place: the
 //! log behind its shard's position, a segment, or a block.
 
+pub mod accounts;
 pub mod app;
 pub mod backup;
 mod calendar;
