@@ -42,8 +42,8 @@ impl Refusal {
     }
 }
 
-/// What became of one item of a bulk.
-pub(crate) type ItemFate = Result<(), Refusal>;
+/// What became of one item of a bulk. Taken with words: not all of its stats.
+pub(crate) type ItemFate = Result<Option<String>, Refusal>;
 
 fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
@@ -116,7 +116,11 @@ pub(crate) fn bulk(fates: &[ItemFate], strict: bool) -> Answer {
             out.push(',');
         }
         match fate {
-            Ok(()) => out.push_str(OK),
+            Ok(None) => out.push_str(OK),
+            Ok(Some(message)) => {
+                push_pair(&mut out, 200, message);
+                out.push('}');
+            }
             Err(refusal) => {
                 push_pair(&mut out, statuses(refusal, strict).1, &refusal.message);
                 out.push('}');

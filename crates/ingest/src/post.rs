@@ -56,23 +56,10 @@ impl<'a, S: Sink> Post<'a, S> {
         };
         match read {
             Err(stop) => self.stopped(stop),
-            Ok(()) => self.submit(&sent, |fates| {
-                let mut refusals = refusals(&sent, fates, 0..sent.len());
-                match refusals.next() {
-                    None => answer::taken(self.verbose()),
-                    Some(refusal) => {
-                        let refused = 1 + refusals.count();
-                        if refused == sent.len() {
-                            return answer::misuse(&refusal, self.strict());
-                        }
-                        let good = sent.len() - refused;
-                        answer::partly(&format!(
-                            "{good} of {} stats were taken, the first other: {}",
-                            sent.len(),
-                            refusal.message
-                        ))
-                    }
-                }
+            Ok(()) => self.submit(&sent, |fates| match item_fate(&sent, fates, 0..sent.len()) {
+                Ok(None) => answer::taken(self.verbose()),
+                Ok(Some(message)) => answer::partly(&message),
+                Err(refusal) => answer::misuse(&refusal, self.strict()),
             }),
         }
     }
@@ -288,8 +275,9 @@ fn refusals<'a>(
 fn item_fate(sent: &[Sent], fates: &[Fate], range: Range<usize>) -> ItemFate {
     let count = range.len();
     let mut refusals = refusals(sent, fates, range);
-    match refusals.next() {
-        Some(refusal) if 1 + refusals.count() == count => Err(refusal),
-        _ => Ok(()),
+    let Some(first) = refusals.next() else { return Ok(None) };
+    match count - 1 - refusals.count() {
+        0 => Err(first),
+        taken => Ok(Some(format!("{taken} of {count} stats were taken, the first other: {}", first.message))),
     }
 }

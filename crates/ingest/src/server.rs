@@ -40,6 +40,9 @@ pub struct Peer(pub SocketAddr);
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What serves the paths that are not for ingest: an axum `Router`, for instance.
+///
+/// A peer may stop sending and still wait for its answer, so its leaving is noticed by the second
+/// write after it: an endless answer must send something now and then, and must end at the stop.
 pub trait Fallback: Clone + Send + Sync + 'static {
     /// Its response body.
     type Body: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static;

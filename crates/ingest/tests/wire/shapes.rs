@@ -84,9 +84,9 @@ async fn bulks_are_answered_item_by_item() {
     "#);
     assert_eq!(house.taken(), ["page view c 2.0", "a b v 0.7 @1363118126", "a c v 0.7 @1363118126"]);
 
-    let mixed = r#"{"ezkey":"key","data":[{"stat":"a","count":1},{"stat":"b"},{"count":1},7,{"stat":"gauge","count":1},{"stat":"n","value":1e999}]}"#;
+    let mixed = r#"{"ezkey":"key","data":[{"stat":"a","count":1},{"stat":"b"},{"count":1},7,{"stat":"gauge","count":1},{"stat":"n","value":1e999},{"stat":"~gauge,x","count":1}]}"#;
     insta::assert_snapshot!("bulk_partly_bad", house.post("/ez", mixed).await.replace("},", "},\n"));
-    assert_eq!(house.taken(), ["a c 1.0"]);
+    assert_eq!(house.taken(), ["a c 1.0", "x c 1.0"]);
 
     let bad = r#"{"ezkey":"key","data":[{"stat":"gauge","count":1},{"count":1}]}"#;
     insta::assert_snapshot!("bulk_all_bad", house.post("/ez", bad).await.replace("},", "},\n"));
