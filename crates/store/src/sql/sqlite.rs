@@ -84,9 +84,9 @@ fn connect_options(path: &Path) -> Result<AnyConnectOptions, Error> {
     let options = AnyConnectOptions::from_str(&format!("sqlite://{}?mode=rwc", encoded(full)))
         .map_err(failed("opening the database file"))?;
     // Slow statements are logged (over a second, sqlx's own default), the others are not.
-    let slow = options.log_settings.slow_statements_level;
+    let slow = options.log_settings.clone();
     let mut quiet = options.disable_statement_logging();
-    quiet.log_settings.slow_statements_level = slow;
+    quiet.log_settings.log_slow_statements(slow.slow_statements_level, slow.slow_statements_duration);
     Ok(quiet)
 }
 
