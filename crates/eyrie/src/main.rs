@@ -1,1 +1,52 @@
-fn main() {}
+//! The binary: the command line, the configuration, the data folder, and the wiring of the rooms below.
+//!
+//! Read in this order: [`cli`] (what can be asked for), [`config`] (settings and their sources), [`folder`]
+//! (the data folder and its lock), [`serve`] and [`house`] (all parts started and stopped in order), [`ops`]
+//! (health and metrics), [`account`] and [`backup`] (work beside a running server), [`logging`].
+//!
+//! **Invariant**: nothing here decides anything about numbers; it only parses, starts, stops and prints.
+
+mod account;
+mod backup;
+mod cli;
+mod config;
+mod folder;
+mod gauges;
+mod house;
+mod logging;
+mod ops;
+mod serve;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{AccountCommand, Cli, Command, ConfigCommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.log.as_deref());
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("eyrie: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Config(ConfigCommand::Show(overrides)) => config::show(&overrides),
+        Command::Config(ConfigCommand::Check(overrides)) => config::check(&overrides),
+        Command::Account(AccountCommand::Create(args)) => account::create(&args),
+        Command::Account(AccountCommand::List(args)) => account::list(&args),
+        Command::Account(AccountCommand::Reset(args)) => account::reset(&args),
+        Command::Backup(args) => backup::backup(&args),
+        Command::Restore(args) => backup::restore(&args),
+    }
+}

@@ -1,0 +1,159 @@
+//! `eyrie backup` and `eyrie restore`: whole data folders, copied so that they fit together.
+//!
+//! A store says up to where in the log its numbers go, so a copy needs the store of one moment and the log
+//! from that position on. The store is copied first (a consistent snapshot, beside a running server), the
+//! log after it; then both copies are opened, and if the server recycled a segment in between, the copy is
+//! made again. The `format` file is written last: half a copy is no data folder.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use base::Clock;
+use log::{Log, Lsn};
+
+use crate::cli::{BackupArgs, RestoreArgs};
+use crate::folder::{self, Folder};
+
+/// How often a copy is made again because the server moved on underneath it.
+const ATTEMPTS: usize = 5;
+
+/// How much of the copied log is read at a time.
+const READ_BYTES: usize = 4 << 20;
+
+/// Copies everything to an empty folder.
+pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<()> {
+    let from = Folder::open(&args.data.folder()?)?;
+    let to = Folder::prepare_empty(&args.to)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        for attempt in 1..=ATTEMPTS {
+            let outcome = copy(&from, &to).await;
+            match outcome {
+                Ok(records) => {
+                    to.complete()?;
+                    println!("copied {} to {} ({records} records of the log)", show(&from), show(&to));
+                    return Ok(());
+                }
+                Err(error) if attempt < ATTEMPTS => tracing::info!(%error, attempt, "copying again"),
+                Err(error) => return Err(error.context("the backup is not complete: remove it, try again")),
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Makes a data folder from a backup.
+pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<()> {
+    let from = Folder::open(&args.from)?;
+    ensure!(!from.is_served(), "{} is being served: stop its server first", show(&from));
+    let to = Folder::prepare_empty(&args.data.folder()?)?;
+    copy_file(&from.store(), &to.store())?;
+    copy_folder(&from.log(), &to.log(), |_| true)?;
+    to.complete()?;
+    println!("restored {} to {}", show(&from), show(&to));
+    Ok(())
+}
+
+fn show(folder: &Folder) -> impl std::fmt::Display {
+    folder.path().display()
+}
+
+/// One attempt; how many records of the log came along.
+async fn copy(from: &Folder, to: &Folder) -> anyhow::Result<u64> {
+    remove_if_there(&to.store())?;
+    if to.log().exists() {
+        fs::remove_dir_all(to.log()).context("cannot remove the last attempt")?;
+    }
+    let source = store::open_sqlite(&from.store()).await.context("cannot open the store")?;
+    let copied = source.backup(&to.store()).await.context("cannot copy the store");
+    source.close().await.context("cannot close the store")?;
+    copied?;
+    copy_folder(&from.log(), &to.log(), |name| !is_left_out(name))?;
+
+    let copy = store::open_sqlite(&to.store()).await.context("cannot open the copy of the store")?;
+    let positions = copy.positions().await.context("cannot read the copy of the store");
+    copy.close().await.context("cannot close the copy of the store")?;
+    let positions: Vec<u64> = positions?.into_iter().map(|(_, position)| position).collect();
+    check_log(to, &positions)
+}
+
+/// The copied log must reach from the first number that the store lacks to the last one that it has, with
+/// nothing unreadable in between; how many records that is.
+fn check_log(copy: &Folder, positions: &[u64]) -> anyhow::Result<u64> {
+    let config = log::Config { quota_bytes: u64::MAX, ..log::Config::new(copy.log()) };
+    let (log, recovery) = Log::open(config, Clock::system()).context("cannot open the copy of the log")?;
+    let outcome = read_through(&log, positions);
+    log.close().context("cannot close the copy of the log")?;
+    if let Some(damage) = recovery.damaged.first() {
+        bail!("the copy of the log is damaged: {damage}");
+    }
+    outcome
+}
+
+fn read_through(log: &Log, positions: &[u64]) -> anyhow::Result<u64> {
+    let status = log.status();
+    let first = positions.iter().copied().min().unwrap_or(status.first.0);
+    let last = positions.iter().copied().max().unwrap_or(status.written.0);
+    ensure!(
+        status.first.0 <= first && last <= status.written.0,
+        "the log reaches from {} to {}, the store needs {first} to {last}",
+        status.first.0,
+        status.written.0,
+    );
+    let mut reader = log.reader(&[], Lsn(first));
+    let mut records = 0;
+    loop {
+        let batch = reader.try_next_batch(READ_BYTES).context("cannot read the copy of the log")?;
+        if batch.is_empty() {
+            break;
+        }
+        records += batch.len() as u64;
+    }
+    match log.status().damaged.first() {
+        Some(damage) => bail!("the copy of the log is damaged: {damage}"),
+        None => Ok(records),
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path, wanted: fn(&str) -> bool) -> anyhow::Result<()> {
+    fs::create_dir(to).with_context(|| format!("cannot make {}", to.display()))?;
+    if !from.exists() {
+        return Ok(()); // No server has run on this folder yet.
+    }
+    let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot read {}", from.display()))?;
+        let name = entry.file_name();
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) && wanted(&name.to_string_lossy()) {
+            copy_file(&entry.path(), &to.join(name))?;
+        }
+    }
+    folder::sync(to)
+}
+
+/// What a backup does without: room for later, halves of files, and how far readers of the *running* log
+/// are, which may be further than the copied store. Without that nothing is freed before the recorder says
+/// where it stands.
+fn is_left_out(name: &str) -> bool {
+    name == "cursors" || name.ends_with(".spare") || name.ends_with(".tmp")
+}
+
+/// A file that vanishes is not missed here: what is needed of it is found missing by the check.
+fn copy_file(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let describe = || format!("cannot copy {} to {}", from.display(), to.display());
+    match fs::copy(from, to) {
+        Ok(_) => File::open(to).and_then(|file| file.sync_all()).with_context(describe),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(describe),
+    }
+}
+
+fn remove_if_there(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

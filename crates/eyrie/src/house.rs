@@ -1,0 +1,82 @@
+//! The parts behind the listeners, opened and closed in order.
+//!
+//! Opening: log (recovery is reported), queue, store, application. Closing goes the other way, after the
+//! listeners: last checkpoint, tasks, log, store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use app::App;
+use base::Clock;
+use base::metrics::Metrics;
+use base::tasks::TaskGroup;
+use log::{Log, Recovery};
+use store::Store;
+
+use crate::config::Config;
+use crate::folder::Folder;
+use crate::gauges::LogGauges;
+
+/// Everything that runs behind the listeners.
+pub(crate) struct House {
+    pub(crate) app: App,
+    pub(crate) metrics: Metrics,
+    pub(crate) gauges: LogGauges,
+    tasks: TaskGroup,
+    log: Log,
+    store: Arc<dyn Store>,
+}
+
+impl House {
+    /// Opens all parts; what recovery found is logged, the rest is served.
+    pub(crate) async fn open(config: &Config, folder: &Folder, clock: Clock) -> anyhow::Result<Self> {
+        let metrics = Metrics::new();
+        let tasks = TaskGroup::new();
+        let log_config = log::Config { dir: folder.log(), ..config.log.clone() };
+        let log_clock = clock.clone();
+        let (log, recovery) = tokio::task::spawn_blocking(move || Log::open(log_config, log_clock))
+            .await?
+            .context("cannot open the log")?;
+        report(&recovery);
+        let queue = queue::Queue::open(log.clone(), &folder.log()).context("cannot open the queue")?;
+        let store =
+            store::open_sqlite_with(&folder.store(), config.store).await.context("cannot open the store")?;
+        let app = App::start(config.app.clone(), clock, store.clone(), queue, &metrics, &tasks)
+            .await
+            .context("cannot start the application")?;
+        let gauges = LogGauges::new(log.clone(), &metrics);
+        Ok(Self { app, metrics, gauges, tasks, log, store })
+    }
+
+    /// Writes everything down and closes, within `patience`. What was acknowledged is in the log already:
+    /// an error here costs the next start some time, and no numbers.
+    pub(crate) async fn close(self, patience: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + patience;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let finished = tokio::time::timeout(left(), self.app.finish()).await;
+        if !self.tasks.drain(left()).await {
+            tracing::warn!("some tasks did not stop in time");
+        }
+        let log = self.log.clone();
+        tokio::task::spawn_blocking(move || log.close()).await?.context("cannot close the log")?;
+        self.store.close().await.context("cannot close the store")?;
+        finished
+            .context("the last checkpoint was not written in time")?
+            .context("cannot write the last checkpoint")
+    }
+}
+
+/// Damage is an error that somebody should see; a torn tail is what a crash leaves.
+fn report(recovery: &Recovery) {
+    for damage in &recovery.damaged {
+        tracing::error!(damage, "the log is damaged: the rest of it is served");
+    }
+    if recovery.torn_bytes > 0 {
+        tracing::warn!(
+            bytes = recovery.torn_bytes,
+            "the log ended in an unfinished write, which was never acknowledged: it is cut off"
+        );
+    }
+    tracing::info!(records = recovery.records, damaged = recovery.damaged.len(), "log opened");
+}

@@ -1,0 +1,93 @@
+//! `eyrie serve`: opens the house, opens the doors, waits to be told to stop, closes in order.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use app::accounts::WithLink;
+use axum::Router;
+use base::tasks::{Stop, TaskGroup};
+use base::{Clock, Timestamp};
+
+use crate::account;
+use crate::cli::ServeArgs;
+use crate::config::{self, Config};
+use crate::folder::{self, Folder, Lock};
+use crate::house::House;
+use crate::{ops, signals};
+
+/// How long tasks without work of their own get to end.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
+    let config = config::load(&args.overrides)?.config;
+    let folder = Folder::open_or_make(&args.data.folder()?)?;
+    let lock = folder.lock()?;
+    let clock = args
+        .frozen_clock
+        .map_or_else(Clock::system, |seconds| Clock::manual(Timestamp::from_seconds(seconds)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("eyrie").build()?;
+    let outcome = runtime.block_on(serve(&config, &folder, &lock, clock));
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(config: &Config, folder: &Folder, lock: &Lock, clock: Clock) -> anyhow::Result<()> {
+    let watch = TaskGroup::new();
+    let asked_to_stop = signals::watch(&watch)?;
+    let doors = ingest::Server::bind(0, &config.server.listen)?;
+    let addresses = doors.addresses().to_vec();
+    let house = House::open(config, folder, clock.clone()).await?;
+    let owner = house.app.accounts.ensure_owner(&config.owner).await?;
+
+    let open = TaskGroup::new();
+    let ingest = ingest::Ingest::new(house.app.intake.clone(), clock, config.ingest.clone(), &house.metrics);
+    let rest = rest_of_the_paths(&house, config, open.stop_signal());
+    let running =
+        doors.run(ingest, rest, &house.metrics, open.stop_signal()).context("cannot start the listeners")?;
+    lock.write(&addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>())?;
+    greet(folder, &addresses, owner.as_ref(), &config.owner);
+
+    asked_to_stop.cancelled().await;
+    let asked = Instant::now();
+    open.request_stop();
+    let cut = running.ended().await;
+    if cut > 0 {
+        tracing::warn!(connections = cut, "cut connections that did not end in time");
+    }
+    house.close(config.server.drain_patience.saturating_sub(asked.elapsed())).await?;
+    tracing::info!(ms = asked.elapsed().as_millis(), "drained");
+    watch.drain(LAST_TASKS).await;
+    Ok(())
+}
+
+/// Everything but the ingest paths.
+fn rest_of_the_paths(house: &House, config: &Config, stop: Stop) -> Router {
+    let pages = web::Config { stop: Some(stop), ..config.web.clone() };
+    web::router(house.app.clone(), pages).merge(ops::router(
+        house.app.clone(),
+        house.metrics.clone(),
+        house.gauges.clone(),
+    ))
+}
+
+fn greet(folder: &Folder, addresses: &[SocketAddr], owner: Option<&WithLink>, email: &str) {
+    let address = addresses.first().map_or_else(String::new, |address| format!("http://{address}"));
+    println!("Eyrie {} at home in {}", env!("CARGO_PKG_VERSION"), folder.path().display());
+    match owner {
+        Some(made) => {
+            let key = &made.account.ez_key;
+            print!("\n  address        {address}\n{}", account::describe(&address, made));
+            println!("\nSend a first number:\n  curl -d \"stat=hello&count=1&ezkey={key}\" {address}/ez\n");
+        }
+        None => {
+            let usual = folder::default_path().is_ok_and(|path| path == folder.path());
+            let data = if usual { String::new() } else { format!(" --data {}", folder.path().display()) };
+            println!("for a new sign-in link: eyrie account reset --email {email}{data}");
+        }
+    }
+    for address in addresses {
+        println!("listening on http://{address}");
+    }
+}
