@@ -1,0 +1,68 @@
+//! `eyrie backup` and `eyrie restore`.
+
+use std::fs;
+
+use crate::house::{Home, eventually, hours_ago};
+use crate::load::{Load, verify};
+
+#[test]
+fn a_backup_made_under_load_restores_to_the_same_numbers() {
+    let home = Home::new();
+    let token = home.account();
+    let time = hours_ago(3);
+    let server = home.serve_with(&[("EYRIE_LOG_SEGMENT", "1 MiB"), ("EYRIE_STATS_CHECKPOINT", "100ms")]);
+    // Everything acknowledged before the command must be in the copy; what comes during it may be.
+    let before = Load::start(server.address, 4, time);
+    eventually("numbers arrive", || (server.total(&token, "load 0", time) >= 50.0).then_some(()));
+    let mut tallies = before.end();
+    verify(&server, &token, time, &mut tallies);
+    server.count("exact", 0.1, time);
+    server.count("exact", 0.2, time);
+    let during = Load::start(server.address, 4, hours_ago(30));
+    let copy = home.beside("copy");
+    home.succeed(&["backup", copy.to_str().expect("text")]);
+    during.end();
+    server.stop();
+
+    let restored = Home::new();
+    restored.succeed(&["restore", copy.to_str().expect("text")]);
+    let server = restored.serve();
+    verify(&server, &token, time, &mut tallies);
+    server.reaches(&token, "exact", time, 0.3);
+    // It goes on counting where the copy ends.
+    server.count("exact", 1.0, time);
+    server.reaches(&token, "exact", time, 1.3);
+    server.stop();
+}
+
+#[test]
+fn a_backup_without_a_server_works_too_and_is_a_data_folder() {
+    let home = Home::new();
+    let token = home.account();
+    let time = hours_ago(2);
+    let server = home.serve();
+    server.count("a", 3.0, time);
+    server.kill();
+    let copy = home.beside("copy");
+    home.succeed(&["backup", copy.to_str().expect("text")]);
+    let server = Home::with_data(&copy).serve();
+    server.reaches(&token, "a", time, 3.0);
+    server.stop();
+}
+
+#[test]
+fn nothing_is_ever_overwritten() {
+    let home = Home::new();
+    home.account();
+    let copy = home.beside("copy");
+    let target = copy.to_str().expect("text");
+    home.succeed(&["backup", target]);
+    let error = home.fail(&["backup", target]);
+    assert!(error.contains("is not empty"), "{error}");
+    let error = home.fail(&["restore", target]);
+    assert!(error.contains("is not empty"), "{error}");
+    let nothing = home.beside("nothing");
+    fs::create_dir(&nothing).expect("made");
+    let error = Home::new().fail(&["restore", nothing.to_str().expect("text")]);
+    assert!(error.contains("no data folder of Eyrie"), "{error}");
+}

@@ -1,0 +1,22 @@
+//! Drives the real binary in a temporary folder on port 0, as a user would: nothing here knows the code.
+//!
+//! [`house`] starts and ends it, [`wire`] speaks HTTP to it, [`load`] sends numbers and remembers which were
+//! acknowledged; the rest are tests, one file a subject.
+
+mod house;
+mod load;
+mod wire;
+
+mod accounts;
+mod backup;
+mod clients;
+mod configuration;
+mod crash;
+mod damage;
+mod drain;
+mod folder;
+mod full;
+mod hostile;
+mod numbers;
+mod observed;
+mod start;
