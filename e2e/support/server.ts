@@ -37,14 +37,13 @@ export class Server {
     if (!binary) throw new Error("EYRIE_BIN is not set: run `cargo xtask e2e`, or name the eyrie binary");
     const folder = await mkdtemp(join(tmpdir(), "eyrie-e2e-"));
     const data = join(folder, "data");
-    const made = await promisify(execFile)(binary, [
-      "account", "create", "--data", data, "--email", "owner@example.com", "--ezkey", "owner@example.com", "--json",
-    ]);
+    const create = ["account", "create", "--data", data, "--email", "owner@example.com", "--ezkey", "owner@example.com", "--json"];
+    const made = await promisify(execFile)(binary, create, { env: environment() });
     const owner = JSON.parse(made.stdout) as Account;
     const child = spawn(
       binary,
       ["serve", "--data", data, "--listen", "127.0.0.1:0", "--frozen-clock", String(NOW)],
-      { stdio: ["ignore", "pipe", "pipe"] },
+      { stdio: ["ignore", "pipe", "pipe"], env: environment() },
     );
     try {
       return new Server(await address(child), owner, folder, child);
@@ -82,6 +81,11 @@ export class Server {
     }
     throw new Error(`the stat ${name} did not appear`);
   }
+}
+
+/** Without settings of the person who runs the tests. */
+function environment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("EYRIE_")));
 }
 
 /** The address that the process prints once it listens. */
