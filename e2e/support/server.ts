@@ -9,6 +9,8 @@ import { promisify } from "node:util";
 export const NOW = Date.UTC(2026, 10, 21, 1, 15) / 1000;
 const START_MS = 30_000;
 const STOP_MS = 10_000;
+/** Characters of the server's log that an error shows; SHOW_LOG=1 shows all of it. */
+const SAID_MAX = 4_000;
 
 export interface Account {
   email: string;
@@ -101,7 +103,10 @@ function address(child: ChildProcess): Promise<string> {
       resolve(found[1]!);
     };
     child.stdout?.on("data", listen);
-    child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    child.stderr?.on("data", (chunk: Buffer) => {
+      said = (said + chunk.toString()).slice(-SAID_MAX);
+      if (process.env.SHOW_LOG) process.stderr.write(chunk);
+    });
     child.once("exit", (code) => reject(new Error(`eyrie ended with ${code}:\n${said}`)));
   });
 }

@@ -99,7 +99,9 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = status(self.kind());
         if status == StatusCode::INTERNAL_SERVER_ERROR {
-            tracing::error!(error = ?self, "a page failed");
+            // Not its debug form: that holds the values of the page, keys among them.
+            let cause = std::error::Error::source(&self).map(ToString::to_string);
+            tracing::error!(error = %self, cause, "a page failed");
         }
         if let Self::SignedOut { next } = &self {
             let next = percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC);

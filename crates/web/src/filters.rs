@@ -28,12 +28,16 @@ pub fn add_to(env: &mut Environment<'static>) {
 /// What stands where no number is.
 const NOTHING: &str = "–";
 
+/// From here on figures are told with a letter: `165.6 k`.
+const SHORT_FROM: f64 = 100_000.0;
+
 /// A number with its unit small and its exact value at hand.
 fn figure(number: Option<f64>) -> String {
     let Some(number) = number else {
         return format!("<span class=\"none\" title=\"nothing received\">{NOTHING}</span>");
     };
-    let text = short(number);
+    let whole = (1_000.0..SHORT_FROM).contains(&number.abs().round());
+    let text = if whole { grouped(number.round()) } else { short(number) };
     let (digits, unit) = text.split_once(' ').unwrap_or((&text, ""));
     let small = if unit.is_empty() { String::new() } else { format!("<small>{unit}</small>") };
     format!("<data value=\"{number}\" title=\"{}\">{digits}{small}</data>", grouped(number))
@@ -75,9 +79,10 @@ mod tests {
 
     #[test]
     fn a_figure_has_its_unit_small_and_its_digits_at_hand() {
+        assert_eq!(figure(Some(12_412.4)), "<data value=\"12412.4\" title=\"12,412.4\">12,412</data>");
         assert_eq!(
-            figure(Some(12_412.5)),
-            "<data value=\"12412.5\" title=\"12,412.5\">12.4<small>k</small></data>"
+            figure(Some(165_600.0)),
+            "<data value=\"165600\" title=\"165,600\">165.6<small>k</small></data>"
         );
         assert_eq!(figure(Some(7.0)), "<data value=\"7\" title=\"7\">7</data>");
         assert!(figure(None).contains("nothing received"));

@@ -134,7 +134,7 @@ impl From<Row> for Line {
 
 fn present(ask: &Ask, template: &str, view: View) -> Answer {
     ask.present_with(template, &view, || {
-        let sparks = view.rows.iter().map(|line| spark(line)).collect::<Vec<_>>();
+        let sparks = view.rows.iter().map(spark).collect::<Vec<_>>();
         context! { sparks }
     })
 }

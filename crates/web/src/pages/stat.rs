@@ -6,7 +6,7 @@ use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect};
 use minijinja::{Value, context};
 use serde::{Deserialize, Serialize};
-use stats::{Summary, Timeframe};
+use stats::{Kind, Summary, Timeframe};
 
 use crate::ask::{Ask, PublicId};
 use crate::failure::Failure;
@@ -58,6 +58,8 @@ pub struct Line {
     /// The interval of which mean, min and max speak: `3 hours`.
     step: String,
     summary: Option<Summary>,
+    /// Of a counter's intervals, of all readings of a value.
+    mean: Option<f64>,
 }
 
 /// One interval that holds something.
@@ -116,7 +118,14 @@ fn drawn(view: &View, compared: &Compared, timeframe: &Timeframe) -> Value {
         (Some(first), Some(last)) => {
             let counts = bars.iter().map(|bar| bar.count).collect();
             let bins = chart::Bins { low: first.from, high: last.to, counts };
-            chart::histogram(&bins, 520, 220, chart::Theme::Page, view.stat.slot, "How often which figure")
+            chart::histogram(
+                &bins,
+                520,
+                220,
+                chart::Theme::Page,
+                view.stat.slot,
+                "Distribution of the figures",
+            )
         }
         _ => String::new(),
     };
@@ -138,7 +147,12 @@ async fn summary(app: &App, stat: &StatInfo) -> Result<Vec<Line>, Failure> {
         tokio::try_join!(read(hour), read(day), read(week), read(month), read(year))?;
     let lines = [hour, day, week, month, year].into_iter().zip(timeframes::SUMMARY).map(|(series, index)| {
         let step = timeframes::span(preset(PRESETS[index].t).step);
-        Line { name: PRESETS[index].name, t: PRESETS[index].t, step, summary: Summary::of(&series) }
+        let summary = Summary::of(&series);
+        let mean = match series.kind {
+            Kind::Counter => summary.map(|summary| summary.mean),
+            Kind::Value => series.figure(),
+        };
+        Line { name: PRESETS[index].name, t: PRESETS[index].t, step, summary, mean }
     });
     Ok(lines.collect())
 }

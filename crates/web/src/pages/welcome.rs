@@ -1,5 +1,6 @@
 //! What an account without stats sees: how to send the first number, in the visitor's language.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde::Serialize;
 
 use crate::ask::Ask;
@@ -20,6 +21,10 @@ pub struct Snippet {
     pub code: String,
 }
 
+/// What a key needs to be escaped, within a form and within quotes of a shell.
+const OUTSIDE_A_FORM: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'@').remove(b'.').remove(b'-').remove(b'_').remove(b'~');
+
 /// With the account's key and the address the visitor came by.
 pub fn view(ask: &Ask) -> Result<View, Failure> {
     Ok(View { snippets: snippets(&ask.address, &ask.me()?.ez_key) })
@@ -28,14 +33,11 @@ pub fn view(ask: &Ask) -> Result<View, Failure> {
 /// One-liners that count 1 for the stat `hello`.
 pub fn snippets(address: &str, ez_key: &str) -> Vec<Snippet> {
     let url = format!("{address}/ez");
-    let sh = ez_key.replace('\'', "'\\''");
+    let encoded = percent_encoding::utf8_percent_encode(ez_key, OUTSIDE_A_FORM);
     let quoted = ez_key.replace('\\', "\\\\").replace('"', "\\\"");
     let php = ez_key.replace('\\', "\\\\").replace('\'', "\\'");
     vec![
-        Snippet {
-            language: "curl",
-            code: format!("curl {url} -d stat=hello -d count=1 --data-urlencode 'ezkey={sh}'"),
-        },
+        Snippet { language: "curl", code: format!("curl -d \"stat=hello&count=1&ezkey={encoded}\" {url}") },
         Snippet {
             language: "JavaScript",
             code: format!(
@@ -78,7 +80,7 @@ mod tests {
     #[test]
     fn a_key_cannot_break_out_of_its_quotes() {
         let snippets = snippets("http://h", "it's \"me\"");
-        assert!(snippets[0].code.ends_with("'ezkey=it'\\''s \"me\"'"), "{}", snippets[0].code);
+        assert!(snippets[0].code.contains("ezkey=it%27s%20%22me%22\""), "{}", snippets[0].code);
         assert!(snippets[2].code.contains("\"it's \\\"me\\\"\""), "{}", snippets[2].code);
         assert!(snippets[4].code.contains("'it\\'s \"me\"'"), "{}", snippets[4].code);
     }

@@ -21,6 +21,12 @@ export function parts(figure: number): [digits: string, letter: string] {
   return [(figure < 0 && text !== "0" ? "−" : "") + text, LETTERS[letter] ?? ""];
 }
 
+/** As `parts`, with all digits of what is below a hundred thousand: `["12,412", ""]`. */
+export function figureParts(figure: number): [digits: string, letter: string] {
+  const size = Math.abs(Math.round(figure));
+  return size >= 1000 && size < 100_000 ? [grouped(Math.round(figure)), ""] : parts(figure);
+}
+
 /** `12.4 k` */
 export function short(figure: number): string {
   const [digits, letter] = parts(figure);

@@ -1,5 +1,5 @@
 // Numbers beside names follow the news: on lists and above charts.
-import { grouped, parts, percent } from "./format.ts";
+import { figureParts, grouped, percent } from "./format.ts";
 import { type Columns, type News, subscribe, updated } from "./news.ts";
 import { drawSpark } from "./spark.ts";
 import { agoElement } from "./times.ts";
@@ -45,7 +45,7 @@ function figure(value: number | null): HTMLElement {
     none.textContent = "–";
     return none;
   }
-  const [digits, letter] = parts(value);
+  const [digits, letter] = figureParts(value);
   const data = document.createElement("data");
   data.value = String(value);
   data.title = grouped(value);

@@ -88,7 +88,8 @@ export class Plot {
   #data(): uPlot.AlignedData {
     const { values, previous } = this.#columns;
     const times = values.map((_, index) => this.#middle(index));
-    return [times, previous.length ? previous : values.map(() => null), values];
+    const before = previous.length ? previous : values.map(() => null);
+    return this.#bars() ? [times, values, before] : [times, before, values];
   }
 
   #newScale(): Scale {
@@ -107,6 +108,13 @@ export class Plot {
     const { rule, muted, series, card } = this.#colours;
     const bars = this.#bars();
     const faint = (alpha: string) => series.replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
+    const before: uPlot.Series = { stroke: faint("0.55"), width: 1.25, dash: [4, 3], points: { show: false } };
+    const now: uPlot.Series = bars
+      ? { fill: faint("0.85"), width: 0, paths: uPlot.paths.bars!({ size: [this.#share(), Infinity] }), points: { show: false } }
+      : {
+          stroke: series, width: 1.5, ...(this.#counter ? { fill: faint("0.08") } : {}),
+          points: { show: true, size: 7, width: 1.5, stroke: card, fill: series, filter: (u, at) => this.#marked(u, at) },
+        };
     const options: uPlot.Options = {
       width: this.#host.clientWidth,
       height: this.#host.clientHeight,
@@ -131,13 +139,7 @@ export class Plot {
       ],
       series: [
         {},
-        { stroke: faint("0.55"), width: 1.25, dash: [4, 3], points: { show: false } },
-        bars
-          ? { fill: faint("0.85"), width: 0, paths: uPlot.paths.bars!({ size: [this.#share(), Infinity] }), points: { show: false } }
-          : {
-              stroke: series, width: 1.5, ...(this.#counter ? { fill: faint("0.08") } : {}),
-              points: { show: true, size: 7, width: 1.5, stroke: card, fill: series, filter: (u, at) => this.#marked(u, at) },
-            },
+        ...(bars ? [now, before] : [before, now]),
       ],
       cursor: {
         y: false,
