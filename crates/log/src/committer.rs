@@ -106,7 +106,7 @@ impl Committer {
             self.publish();
         }
         let disk = batch.level == Some(Durability::Disk);
-        if failed.is_none() && !disk && !batch.pieces.is_empty() {
+        if failed.is_none() && !batch.pieces.is_empty() {
             batch.round.written();
         }
         if (disk || work.sync || work.last) && self.durable < self.written {

@@ -54,20 +54,18 @@ impl Marks {
         self.marks.len() != before
     }
 
-    /// Records of `stream` at and behind this position are live: the lowest mark of those who have
-    /// one for the stream or for all; zero if nobody has.
-    pub(crate) fn live_from(&self, stream: u32) -> u64 {
-        let covering = self.marks.iter().filter(|((_, of), _)| of.is_none_or(|of| of == stream));
-        covering.map(|(_, mark)| *mark).min().unwrap_or(0)
-    }
-
-    /// Below this nothing is live whatever its stream.
-    pub(crate) fn floor(&self) -> u64 {
-        if self.marks.keys().any(|(_, of)| of.is_none()) {
-            self.marks.values().copied().min().unwrap_or(0)
-        } else {
-            0
+    /// Where each stream begins to live, by the marks as they are now. They only move on, so what
+    /// this calls dead stays dead.
+    pub(crate) fn live(&self) -> Live {
+        let mut live = Live::default();
+        for ((_, stream), mark) in &self.marks {
+            let lowest = match stream {
+                None => live.all.get_or_insert(*mark),
+                Some(stream) => live.streams.entry(*stream).or_insert(*mark),
+            };
+            *lowest = (*lowest).min(*mark);
         }
+        live
     }
 
     /// Reads the file. The text says what is wrong with it; then there are no marks, and nothing is
@@ -122,6 +120,28 @@ impl Marks {
     }
 }
 
+/// The lowest marks.
+#[derive(Debug, Default)]
+pub(crate) struct Live {
+    /// Of those for every stream.
+    all: Option<u64>,
+    streams: BTreeMap<u32, u64>,
+}
+
+impl Live {
+    /// Records of `stream` at and behind this position are live: the lowest mark of those who have
+    /// one for the stream or for all; zero if nobody has.
+    pub(crate) fn from(&self, stream: u32) -> u64 {
+        let own = self.streams.get(&stream).copied();
+        self.all.into_iter().chain(own).min().unwrap_or(0)
+    }
+
+    /// Below this nothing is live whatever its stream.
+    pub(crate) fn floor(&self) -> u64 {
+        self.all.map_or(0, |all| self.streams.values().copied().fold(all, u64::min))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,11 +159,13 @@ mod tests {
     #[test]
     fn a_record_lives_while_anyone_who_reads_its_stream_needs_it() {
         let mut marks = some();
-        assert_eq!((marks.live_from(1), marks.live_from(2), marks.live_from(3)), (500, 300, 500));
-        assert_eq!(marks.floor(), 300);
+        let live = marks.live();
+        assert_eq!((live.from(1), live.from(2), live.from(3)), (500, 300, 500));
+        assert_eq!(live.floor(), 300);
         assert!(!marks.release("backup", None, 400).expect("fine"), "a mark never goes back");
         assert!(marks.forget("backup"));
-        assert_eq!((marks.live_from(1), marks.live_from(3), marks.floor()), (900, 0, 0));
+        let live = marks.live();
+        assert_eq!((live.from(1), live.from(3), live.floor()), (900, 0, 0));
     }
 
     #[test]

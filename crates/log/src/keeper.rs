@@ -13,6 +13,8 @@ use crate::shared::Shared;
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 /// How often a full disk is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
+/// How long after a failed rewrite the next is tried.
+const REWRITE_AGAIN: Duration = Duration::from_secs(30);
 /// How often it looks around unasked.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -20,6 +22,8 @@ const IDLE: Duration = Duration::from_secs(60);
 pub(crate) struct Keeper {
     shared: Arc<Shared>,
     saved: Instant,
+    /// When a rewrite last failed.
+    unwritable: Option<Instant>,
 }
 
 /// Names of spares; the numbers mean nothing.
@@ -32,7 +36,7 @@ pub(crate) fn spare_name() -> String {
 
 impl Keeper {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, saved: Instant::now() }
+        Self { shared, saved: Instant::now(), unwritable: None }
     }
 
     /// Works until told to stop.
@@ -68,10 +72,7 @@ impl Keeper {
         crate::reclaim::free(&shared);
         if !call.stop {
             self.make_ready(call);
-            // One run at a time: the committer may wait for a file meanwhile.
-            if crate::rewrite::rewrite(&shared) {
-                shared.room.look();
-            }
+            self.rewrite();
         }
         if shared.marks_changed.load(Relaxed) && (call.stop || self.saved.elapsed() >= SAVE_EVERY) {
             self.saved = Instant::now();
@@ -80,6 +81,22 @@ impl Keeper {
             if let Err(error) = marks.save(&*shared.files, &shared.config.dir) {
                 tracing::warn!(%error, "cursors were not saved; tried again soon");
                 shared.marks_changed.store(true, Relaxed);
+            }
+        }
+    }
+
+    fn rewrite(&mut self) {
+        if self.unwritable.is_some_and(|failed| failed.elapsed() < REWRITE_AGAIN) {
+            return;
+        }
+        self.unwritable = None;
+        match crate::rewrite::rewrite(&self.shared) {
+            // One run at a time: the committer may wait for a file meanwhile.
+            Ok(true) => self.shared.room.look(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, "segments were not rewritten; tried again later");
+                self.unwritable = Some(Instant::now());
             }
         }
     }

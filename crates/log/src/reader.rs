@@ -10,6 +10,9 @@ use crate::record::{Lsn, Record, StreamId};
 use crate::segment::{Form, SEGMENT_HEAD_BYTES, Step, Walk};
 use crate::shared::{Progress, Shared};
 
+/// A waiting reader lets other tasks run after looking at this many bytes of other streams.
+const SCAN_BYTES: u64 = 1 << 20;
+
 /// Reads forward; sees what is written ([`Status::written`](crate::Status::written)), durable or not.
 ///
 /// A damaged range is skipped, counted and named once in [`Status::damaged`](crate::Status::damaged).
@@ -40,9 +43,13 @@ impl Reader {
     pub async fn next_batch(&mut self, bytes_max: usize) -> Result<Vec<Record>, Error> {
         loop {
             let stopped = self.progress.borrow_and_update().stopped.clone();
-            let records = self.try_next_batch(bytes_max)?;
+            let (records, at_end) = self.collect(bytes_max, SCAN_BYTES)?;
             if !records.is_empty() {
                 return Ok(records);
+            }
+            if !at_end {
+                tokio::task::yield_now().await;
+                continue;
             }
             if let Some(error) = stopped {
                 return Err(error);
@@ -58,18 +65,25 @@ impl Reader {
     /// # Errors
     /// A file cannot be read.
     pub fn try_next_batch(&mut self, bytes_max: usize) -> Result<Vec<Record>, Error> {
+        Ok(self.collect(bytes_max, u64::MAX)?.0)
+    }
+
+    /// Some records, at most about `bytes_max` of payload, after looking at about `scan_max` bytes;
+    /// and whether that was all there is.
+    fn collect(&mut self, bytes_max: usize, scan_max: u64) -> Result<(Vec<Record>, bool), Error> {
         let mut records = Vec::new();
-        let mut bytes = 0;
+        let (mut bytes, mut scanned) = (0, 0);
         let written = self.shared.written();
-        while bytes < bytes_max.max(1) {
+        while bytes < bytes_max.max(1) && scanned < scan_max {
             self.find();
-            let Some(walk) = &mut self.walk else { break };
+            let Some(walk) = &mut self.walk else { return Ok((records, true)) };
             walk.stop = walk.segment.stop(written);
             let before = walk.offset;
             let step = walk.step().map_err(|error| unreadable(walk, &error))?;
             match step {
                 Step::Record { head, lsn } => {
                     let next = lsn + head.record_bytes();
+                    scanned += head.record_bytes();
                     if lsn < self.position {
                         continue;
                     }
@@ -92,16 +106,17 @@ impl Reader {
                 Step::Bad => {
                     walk.resync().map_err(|error| unreadable(walk, &error))?;
                     let (from, to) = (before, walk.offset);
+                    scanned += to - from;
                     if walk.segment.header.form == Form::Whole {
                         self.position = walk.segment.header.base + to;
                     }
                     self.shared.damage.lock().note(&walk.segment.name, from, to, NO_RECORD);
                 }
-                Step::End if !self.leave() => break,
+                Step::End if !self.leave() => return Ok((records, true)),
                 Step::End => {}
             }
         }
-        Ok(records)
+        Ok((records, false))
     }
 
     /// Everything below has been seen or skipped.

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::cursors::Live;
 use crate::keeper::spare_name;
 use crate::room::{SPARES_MAX, Spare};
 use crate::segment::{Form, SEGMENT_HEAD_BYTES, Segment, Step, StreamUse, Walk};
@@ -11,10 +12,11 @@ use crate::shared::Shared;
 
 /// Frees the oldest segments up to the first in which something lives, never the one that grows.
 pub(crate) fn free(shared: &Shared) {
+    let live = shared.marks.lock().live();
     let mut freed = false;
     loop {
         let Some(oldest) = oldest_sealed(shared) else { break };
-        if live_bytes(shared, &oldest) != Some(0) {
+        if live_bytes(shared, &oldest, &live) != Some(0) {
             break;
         }
         // Behind this nobody new can find it.
@@ -55,9 +57,9 @@ pub(crate) fn let_go(shared: &Shared, segment: Arc<Segment>) -> io::Result<()> {
 
 /// Bytes of the streams that somebody still needs, at most (a stream counts whole); `None` if the
 /// segment cannot be read.
-pub(crate) fn live_bytes(shared: &Shared, segment: &Arc<Segment>) -> Option<u64> {
+pub(crate) fn live_bytes(shared: &Shared, segment: &Arc<Segment>, live: &Live) -> Option<u64> {
     let end = segment.end()?;
-    if end <= shared.marks.lock().floor() {
+    if end <= live.floor() {
         return Some(0);
     }
     let streams = match segment.streams.get() {
@@ -67,8 +69,7 @@ pub(crate) fn live_bytes(shared: &Shared, segment: &Arc<Segment>) -> Option<u64>
             segment.streams.get_or_init(|| streams)
         }
     };
-    let marks = shared.marks.lock();
-    Some(streams.iter().filter(|of| of.last >= marks.live_from(of.stream)).map(|of| of.bytes).sum())
+    Some(streams.iter().filter(|of| of.last >= live.from(of.stream)).map(|of| of.bytes).sum())
 }
 
 /// What each stream has in a segment, by walking through it once. Damaged ranges are passed over:

@@ -68,7 +68,9 @@ pub(crate) const KIND_COMMIT: u8 = KIND_OWN;
 /// The log's own stream.
 pub(crate) const STREAM_OWN: u32 = u32::MAX;
 /// Set in every record's flags, so that zeros are never a record.
-const FLAG_RECORD: u8 = 0x80;
+pub(crate) const FLAG_RECORD: u8 = 0x80;
+/// Where in a head the flags are.
+pub(crate) const FLAGS_AT: usize = 9;
 
 /// Bytes a record with this payload takes in the file.
 pub(crate) const fn record_bytes(payload: usize) -> u64 {
@@ -129,7 +131,7 @@ impl Head {
     /// Reads a head and believes it only if its own checksum fits this position.
     pub(crate) fn decode(bytes: &[u8], lsn: u64) -> Option<Self> {
         let bytes: &[u8; HEAD_BYTES] = bytes.get(..HEAD_BYTES)?.try_into().ok()?;
-        if bytes[9] & FLAG_RECORD == 0 {
+        if bytes[FLAGS_AT] & FLAG_RECORD == 0 {
             return None;
         }
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
@@ -137,7 +139,7 @@ impl Head {
             length: word(0),
             crc: word(4),
             kind: bytes[8],
-            flags: bytes[9],
+            flags: bytes[FLAGS_AT],
             stream: word(12),
             time_ms: i64::from(word(16)) | (i64::from(word(20)) << 32),
         };

@@ -8,6 +8,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::cursors::Live;
 use crate::files::write_full;
 use crate::reclaim::{let_go, live_bytes};
 use crate::record::{ALIGN, HEAD_BYTES};
@@ -24,20 +25,22 @@ const PIECE_BYTES: usize = 256 << 10;
 const HALF: &str = "rewrite.tmp";
 
 /// Rewrites one run, if there is one that is worth it; true if there may be another.
-pub(crate) fn rewrite(shared: &Shared) -> bool {
-    let Some(run) = worthy(shared) else { return false };
-    let outcome = replace(shared, run);
-    if let Err(error) = &outcome {
-        // Nothing was lost: the originals are there. With the next call of the keeper it is tried again.
-        tracing::warn!(%error, "segments were not rewritten");
+///
+/// # Errors
+/// The copy could not be made. Nothing was lost: the originals are there.
+pub(crate) fn rewrite(shared: &Shared) -> io::Result<bool> {
+    let live = shared.marks.lock().live();
+    let Some(run) = worthy(shared, &live) else { return Ok(false) };
+    replace(shared, run, &live).inspect_err(|_| {
+        // If this fails too, opening removes it.
         let _ = shared.files.remove(&shared.path(HALF));
-    }
-    outcome.is_ok()
+    })?;
+    Ok(true)
 }
 
 /// The first neighbours that are mostly dead, together no more than one segment's worth of live
 /// records; at least one of them a whole segment.
-fn worthy(shared: &Shared) -> Option<Vec<Arc<Segment>>> {
+fn worthy(shared: &Shared, marks: &Live) -> Option<Vec<Arc<Segment>>> {
     let sealed: Vec<_> = {
         let segments = shared.segments.read();
         let old = segments.len().saturating_sub(1 + YOUNG);
@@ -47,7 +50,7 @@ fn worthy(shared: &Shared) -> Option<Vec<Arc<Segment>>> {
     let mut run: Vec<Arc<Segment>> = Vec::new();
     let mut live = 0;
     for segment in sealed {
-        let bytes = live_bytes(shared, &segment).filter(|bytes| *bytes <= live_max);
+        let bytes = live_bytes(shared, &segment, marks).filter(|bytes| *bytes <= live_max);
         match bytes {
             Some(bytes) if live + bytes <= live_max => {
                 live += bytes;
@@ -75,7 +78,7 @@ fn is_worth_it(run: &[Arc<Segment>], live: u64) -> bool {
 }
 
 /// Writes the copy and puts it in place of the run.
-fn replace(shared: &Shared, run: Vec<Arc<Segment>>) -> io::Result<()> {
+fn replace(shared: &Shared, run: Vec<Arc<Segment>>, live: &Live) -> io::Result<()> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
     let header = Header {
         form: Form::Kept,
@@ -94,7 +97,7 @@ fn replace(shared: &Shared, run: Vec<Arc<Segment>>) -> io::Result<()> {
         loop {
             match walk.step()? {
                 Step::Record { head, lsn } => {
-                    if head.is_own() || lsn < shared.marks.lock().live_from(head.stream) {
+                    if head.is_own() || lsn < live.from(head.stream) {
                         continue;
                     }
                     let payload = walk.payload();

@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::Error;
 use crate::files::{File, read_full, write_full};
-use crate::record::{ALIGN, HEAD_BYTES, Head};
+use crate::record::{ALIGN, FLAG_RECORD, FLAGS_AT, HEAD_BYTES, Head};
 
 /// Bytes before the first record of a segment.
 pub(crate) const SEGMENT_HEAD_BYTES: u64 = 64;
@@ -263,6 +263,7 @@ impl Walk {
     pub(crate) fn resync(&mut self) -> io::Result<()> {
         loop {
             self.offset = (self.offset + ALIGN).min(self.stop);
+            self.skip_zeros();
             let at = self.offset;
             match self.step()? {
                 Step::Bad => {}
@@ -271,6 +272,19 @@ impl Walk {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    /// Passes over places of the chunk where there cannot be a record: zeros, mostly.
+    fn skip_zeros(&mut self) {
+        let shortest = self.segment.header.form.prefix() + HEAD_BYTES as u64;
+        let end = (self.chunk_at + self.chunk.len() as u64).min(self.stop);
+        let flags = self.segment.header.form.prefix() as usize + FLAGS_AT;
+        while self.offset >= self.chunk_at
+            && self.offset + shortest <= end
+            && self.chunk[(self.offset - self.chunk_at) as usize + flags] & FLAG_RECORD == 0
+        {
+            self.offset += ALIGN;
         }
     }
 
