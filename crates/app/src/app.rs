@@ -194,6 +194,7 @@ impl App {
     }
 
     /// Writes a last checkpoint: call after the listeners are closed and before the tasks are told to stop.
+    /// While the store is down this waits for it, until the tasks are told to stop.
     ///
     /// # Errors
     /// Unavailable if the recorder has stopped: what it had not written down is in the log.

@@ -266,7 +266,12 @@ where
     let mut pause = PAUSE_MIN;
     loop {
         match ask().await {
-            Ok(answer) => return Ok(answer),
+            Ok(answer) => {
+                if pause > PAUSE_MIN {
+                    *state.health.store.lock() = None;
+                }
+                return Ok(answer);
+            }
             Err(error) => {
                 state.meters.store_errors.inc();
                 tracing::warn!(%error, "the store did not answer; it is asked again");

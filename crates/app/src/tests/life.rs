@@ -394,3 +394,47 @@ async fn readers_see_each_number_once_while_it_moves() {
     assert!(looks > 3, "{looks} looks");
     house.kill().await;
 }
+
+#[tokio::test]
+async fn old_minutes_and_hours_go_and_their_sums_stay() {
+    let house =
+        House::with(crate::Config { keep_minutes: DAY * 2, keep_hours: DAY * 60, ..config() }, NOON).await;
+    for minute in 0..90 {
+        house.send(&[("a", stats::Kind::Counter, 1.0, NOON + MINUTE * minute)]).await;
+    }
+    house.clock.advance(DAY);
+    house.checkpoint().await;
+    house.close().await;
+    let stat = house.app.catalog.by_name(ME, "a").expect("there").id;
+    let day = crate::calendar::day(NOON);
+    let kept = async || {
+        let key = |kind, number| BlockKey { kind, stat: stat.0, number };
+        let keys = [
+            key(BlockKind::MinutesOfDay, day),
+            key(BlockKind::HoursOfMonth, crate::calendar::month(day).0),
+            key(BlockKind::DaysOfYear, crate::calendar::year(day).0),
+        ];
+        let mut found: Vec<BlockKind> =
+            house.store.blocks_of(&keys).await.expect("it reads").iter().map(|(key, _)| key.kind).collect();
+        found.sort();
+        found
+    };
+    use BlockKind::{DaysOfYear, HoursOfMonth, MinutesOfDay};
+    assert_eq!(kept().await, [MinutesOfDay, HoursOfMonth, DaysOfYear]);
+    house.clock.advance(DAY * 5);
+    house.close().await;
+    assert_eq!(kept().await, [HoursOfMonth, DaysOfYear]);
+    let noon = Window { start: NOON, step_seconds: 3_600, count: 2 };
+    let figures = house.series("a", noon).await.figures().collect::<Vec<_>>();
+    assert_eq!(figures, [Some(60.0), Some(30.0)]);
+    house.send(&[("a", stats::Kind::Counter, 5.0, NOON)]).await;
+    house.checkpoint().await;
+    house.close().await;
+    assert_eq!(kept().await, [HoursOfMonth, DaysOfYear], "what is late goes into the hours");
+    assert_eq!(house.series("a", noon).await.buckets[0].map(|bucket| bucket.sum), Some(65.0));
+    house.clock.advance(DAY * 120);
+    house.close().await;
+    assert_eq!(kept().await, [DaysOfYear]);
+    assert_eq!(house.total("a", "1y1d").await, 95.0);
+    house.kill().await;
+}
