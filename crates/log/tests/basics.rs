@@ -176,3 +176,16 @@ fn odd_configurations_are_refused() {
         assert_eq!(Log::open(config, clock()).unwrap_err().kind(), ErrorKind::Invalid);
     }
 }
+
+#[tokio::test]
+async fn a_reader_of_a_rare_stream_finds_it_far_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(dir.path(), 1 << 20);
+    let large = NewRecord { stream: StreamId(1), kind: 0, payload: vec![7; 100_000].into() };
+    for _ in 0..50 {
+        drop(log.append(std::slice::from_ref(&large), Durability::Memory).unwrap());
+    }
+    log.append(&[record(2, 5)], Durability::Os).unwrap().await.unwrap();
+    let found = log.reader(&[StreamId(2)], Lsn(0)).next_batch(1).await.unwrap();
+    assert_eq!((found.len(), common::number(&found[0])), (1, 5));
+}

@@ -172,3 +172,18 @@ proptest! {
         prop_assert_eq!(numbers(&log).last().copied(), Some(1_000));
     }
 }
+
+#[test]
+fn a_last_segment_without_anything_readable_is_put_aside() {
+    let (disk, records) = written(60, 4_096);
+    let path = segments(&disk).pop().unwrap();
+    disk.damage(&path, |bytes| bytes.fill(0x55));
+    let (log, recovery) = open_on(&disk, 4_096);
+    let name = path.file_name().unwrap().to_str().unwrap();
+    assert!(recovery.damaged[0].starts_with(name), "{:?}", recovery.damaged);
+    assert!(disk.paths().contains(&path.with_extension("seg.damaged")));
+    let left = numbers(&log);
+    assert!(!left.is_empty() && left.len() < records.len());
+    drop(log);
+    assert!(open_on(&disk, 4_096).1.damaged.is_empty(), "said once");
+}
