@@ -23,7 +23,7 @@ pub enum Failure {
         next: String,
     },
     /// A named limit of the pages is reached.
-    #[error("{limit} is reached ({max}). Try again in {retry_after_seconds} s.")]
+    #[error("the limit {limit} is reached ({max}): try again in {retry_after_seconds} s")]
     Full {
         /// The name of the limit.
         limit: &'static str,
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.headers()[header::RETRY_AFTER], "10");
         let failed = answer.extensions().get::<Failed>().expect("a page can be made of it");
-        assert_eq!(failed.message, "Live_streams_max is reached (256). Try again in 10 s.");
+        assert_eq!(failed.message, "The limit live_streams_max is reached (256): try again in 10 s.");
     }
 
     #[test]
