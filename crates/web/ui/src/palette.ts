@@ -28,7 +28,7 @@ class EyriePalette extends HTMLElement {
   connectedCallback(): void {
     const button = document.createElement("button");
     button.type = "button";
-    button.ariaLabel = "Go to a stat or page";
+    button.title = "Go to a stat or page";
     const key = document.createElement("kbd");
     key.textContent = MAC ? "⌘K" : "Ctrl K";
     button.append("Go to…", key);
