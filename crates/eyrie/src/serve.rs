@@ -47,7 +47,7 @@ async fn serve(config: &Config, folder: &Folder, lock: &Lock, clock: Clock) -> a
     let running =
         doors.run(ingest, rest, &house.metrics, open.stop_signal()).context("cannot start the listeners")?;
     lock.write(&addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>())?;
-    greet(folder, &addresses, owner.as_ref(), &config.owner);
+    greet(folder, &addresses, owner.as_ref(), &someone(&house, &config.owner).await?);
 
     asked_to_stop.cancelled().await;
     let asked = Instant::now();
@@ -60,6 +60,13 @@ async fn serve(config: &Config, folder: &Folder, lock: &Lock, clock: Clock) -> a
     tracing::info!(ms = asked.elapsed().as_millis(), "drained");
     watch.drain(LAST_TASKS).await;
     Ok(())
+}
+
+/// Whose link can be made anew: the owner, or whoever has the first account where there is no owner.
+async fn someone(house: &House, owner: &str) -> anyhow::Result<String> {
+    let accounts = house.app.accounts.list().await?;
+    let named = accounts.iter().find(|account| account.email == owner).or(accounts.first());
+    Ok(named.map_or_else(|| owner.to_owned(), |account| account.email.clone()))
 }
 
 /// Everything but the ingest paths.

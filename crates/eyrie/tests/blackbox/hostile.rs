@@ -1,9 +1,8 @@
 //! Peers that are slow, rude or wrong.
 
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::house::{EZ_KEY, Home, eventually, hours_ago};
+use crate::house::{EZ_KEY, Home, hours_ago};
 use crate::wire::{self, Connection};
 
 #[test]
@@ -103,13 +102,22 @@ fn nonsense_is_answered_and_the_next_one_is_served() {
 }
 
 #[test]
-fn an_idle_event_stream_does_not_hold_up_a_drain() {
+fn idle_connections_and_live_pages_do_not_hold_up_a_drain() {
     let home = Home::new();
     let mut server = home.serve();
     let held: Vec<Connection> = (0..5).map(|_| Connection::open(server.address).expect("connects")).collect();
-    thread::sleep(Duration::from_millis(50));
+    let link = server.says("sign in  ");
+    let target = link.strip_prefix(&format!("http://{}", server.address)).expect("a link to this server");
+    let signed_in = wire::get(server.address, target);
+    let cookie = signed_in.header("set-cookie").and_then(|all| all.split(';').next()).expect("a session");
+    let mut live = Connection::open(server.address).expect("connects");
+    live.send(format!("GET /live HTTP/1.1\r\nHost: e\r\nCookie: {cookie}\r\n\r\n").as_bytes()).expect("sent");
+    assert_eq!(live.head().expect("a stream").status, 200);
+
+    let asked = Instant::now();
     server.signal("TERM");
-    let status = eventually("it ends", || Some(server.ended()));
+    let status = server.ended();
     assert!(status.success(), "{}", server.logged());
-    drop(held);
+    assert!(asked.elapsed() < Duration::from_secs(8), "they were waited for: {:?}", asked.elapsed());
+    drop((held, live));
 }

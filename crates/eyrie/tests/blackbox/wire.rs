@@ -68,8 +68,8 @@ impl Connection {
         self.0.get_mut().write_all(bytes)
     }
 
-    /// Reads one answer; `UnexpectedEof` where the peer closed instead.
-    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
+    /// Reads the head of an answer; `UnexpectedEof` where the peer closed instead.
+    pub(crate) fn head(&mut self) -> io::Result<Answer> {
         let status_line = self.line()?;
         let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("not HTTP: {status_line}")))?;
@@ -79,7 +79,12 @@ impl Connection {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut answer = Answer { status, headers, body: String::new() };
+        Ok(Answer { status, headers, body: String::new() })
+    }
+
+    /// Reads one answer.
+    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
+        let mut answer = self.head()?;
         let bytes = if answer.header("transfer-encoding") == Some("chunked") {
             self.chunks()?
         } else {
