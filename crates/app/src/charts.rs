@@ -11,6 +11,7 @@ use std::time::Duration;
 use base::Timestamp;
 use hashbrown::HashMap;
 use stats::rollup::Run;
+use stats::series::Fold;
 use stats::timeframe::{Kept, Window};
 use stats::{Bucket, Kind, Series, ShardId, StatId, Timeframe};
 use store::{BlockKey, BlockKind};
@@ -158,28 +159,41 @@ impl OneStat {
         window: Window,
         blocks: &HashMap<BlockKey, Vec<u8>>,
     ) -> (usize, Series) {
-        // (first minute, bucket); of the same minute: day block, hour block, head.
+        let at = |minute| Timestamp::from_minutes(i64::from(minute));
+        let mut fold = Fold::new(self.wanted.kind, window);
+        let mut head = self.head.into_iter().peekable();
+        // One day at a time; of the same minute: day block, hour block, head.
         let mut pieces: Vec<(u32, Bucket)> = Vec::new();
         let mut unpacked: Option<(BlockKey, Run)> = None;
-        for source in &self.sources {
-            let key = source.key(state.shard(shard), self.wanted.stat);
-            if unpacked.as_ref().is_none_or(|(of, _)| *of != key) {
-                let Some(bytes) = blocks.get(&key) else { continue };
-                unpacked = Some((key, state.unpack(key, bytes)));
+        for of_day in self.sources.chunk_by(|a, b| a.day() == b.day()) {
+            for source in of_day {
+                let key = source.key(state.shard(shard), self.wanted.stat);
+                if unpacked.as_ref().is_none_or(|(of, _)| *of != key) {
+                    let Some(bytes) = blocks.get(&key) else { continue };
+                    unpacked = Some((key, state.unpack(key, bytes)));
+                }
+                if let Some((_, run)) = &unpacked {
+                    pieces.extend(source.pieces(run));
+                }
             }
-            if let Some((_, run)) = &unpacked {
-                pieces.extend(source.pieces(run));
-            }
+            let end = (of_day[0].day() + 1) * MINUTES_OF_DAY;
+            pieces.extend(std::iter::from_fn(|| head.next_if(|(minute, _)| *minute < end)));
+            pieces.sort_by_key(|(minute, _)| *minute);
+            pieces.drain(..).for_each(|(minute, bucket)| fold.add(at(minute), &bucket));
         }
-        pieces.extend(self.head);
-        pieces.sort_by_key(|(minute, _)| *minute);
-        let at = |minute| Timestamp::from_minutes(i64::from(minute));
-        let pieces = pieces.into_iter().map(|(minute, bucket)| (at(minute), bucket));
-        (self.wanted.at, Series::fold(self.wanted.kind, window, pieces))
+        head.for_each(|(minute, bucket)| fold.add(at(minute), &bucket));
+        (self.wanted.at, fold.finish())
     }
 }
 
 impl Source {
+    fn day(&self) -> u32 {
+        match *self {
+            Self::HourMinutes { hour } => hour / HOURS_OF_DAY,
+            Self::DayMinutes { day } | Self::DayHours { day } | Self::DayTotal { day } => day,
+        }
+    }
+
     fn key(&self, shard: &Shard, stat: u32) -> BlockKey {
         let (kind, number) = match *self {
             Self::HourMinutes { hour } => (BlockKind::MinutesOfHour, hour),
