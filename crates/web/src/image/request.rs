@@ -90,7 +90,7 @@ impl Picture {
             period: chart::words::period(&self.timeframe),
             heading,
             figure,
-            slot: chart::slot(&stat.public_id),
+            slot: chart::slot(&stat.name),
             ..Spec::of(&stat.name, series)
         }
     }

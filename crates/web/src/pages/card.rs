@@ -42,7 +42,7 @@ impl From<&StatInfo> for Card {
             kind: stat.kind,
             public: stat.public,
             builtin: stat.account == AccountId::EYRIE,
-            slot: chart::slot(&stat.public_id),
+            slot: chart::slot(&stat.name),
             created_at: stat.created_at.millis(),
             received_at: stat.received_at.millis(),
             deleted_at: stat.deleted_at.map(|at| at.millis()),
