@@ -28,6 +28,8 @@ pub use password::{HASHINGS_MAX, HASHINGS_QUEUED_MAX};
 pub use rules::{EMAIL_MAX, EZ_KEY_MAX, EZ_KEY_REFUSED, PASSWORD_BYTES_MAX, PASSWORD_MIN};
 use snapshot::Snapshot;
 
+/// Who set Eyrie up: the first person's account. Only it sees Eyrie's own numbers.
+pub const OWNER: AccountId = AccountId(AccountId::EYRIE.0 + 1);
 /// How often changes by other processes are looked for.
 pub const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// How long a sign-in link is good for.
@@ -220,6 +222,22 @@ impl Accounts {
             .await?;
         self.0.store.clear_sessions(id.0).await?;
         self.with_link(&account).await
+    }
+
+    /// Whom a link signs in, without using it up.
+    ///
+    /// # Errors
+    /// Denied for a link that was used, has expired or never was.
+    pub async fn of_link(&self, secret: &str) -> Result<AccountInfo, Error> {
+        let Some(hash) = hash_of(secret) else { return Err(LINK_REFUSED) };
+        let link = self.0.store.session(&hash).await?;
+        let link = link.filter(|link| link.link && self.is_valid(link)).ok_or(LINK_REFUSED)?;
+        let id = AccountId(link.account);
+        if self.account(id).is_none() {
+            // Made by another process a moment ago.
+            self.refresh().await?;
+        }
+        self.account(id).map(|account| AccountInfo::from(&*account)).ok_or(LINK_REFUSED)
     }
 
     /// Answers a session secret; the link is used up.

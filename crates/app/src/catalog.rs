@@ -22,6 +22,7 @@ use stats::{AccountId, Kind, ShardId, StatId};
 use store::{NewStat, StatUpdate, Store};
 
 use crate::Error;
+use crate::accounts::OWNER;
 pub(crate) use names::{Entry, Names};
 
 /// Length of a public id: 46 bits.
@@ -54,6 +55,13 @@ pub struct StatInfo {
     pub received_at: Timestamp,
     /// Set: in the trash since then.
     pub deleted_at: Option<Timestamp>,
+}
+
+impl StatInfo {
+    /// Whether `account` may look at it, public or not: its own, and the owner at Eyrie's.
+    pub fn is_seen_by(&self, account: AccountId) -> bool {
+        self.account == account || (self.account == AccountId::EYRIE && account == OWNER)
+    }
 }
 
 /// Cheap to clone.

@@ -23,8 +23,10 @@ pub struct Web {
     pub config: Arc<Config>,
     /// The templates.
     pub templates: Arc<Environment<'static>>,
-    /// One permit for each live stream.
+    /// One permit for each live stream of those who are signed in.
     pub streams: Arc<Semaphore>,
+    /// One permit for each live stream of strangers.
+    pub guest_streams: Arc<Semaphore>,
 }
 
 /// In which form the answer is wanted.

@@ -2,9 +2,13 @@
 //!
 //! Events: `stat` (a stat's new number and the part of its chart that differs from what was sent
 //! before), `first` (an account without stats got one: where its page is), `beat` (nothing new).
+//!
+//! Who may see a stat is asked again at every look, and every [`SESSION_EVERY`] looks whether the visitor
+//! is still signed in: what was put into the trash, made private or signed out of is heard of no more.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
@@ -15,14 +19,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use stats::{AccountId, StatId, Timeframe};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::ask::{Ask, Web};
 use crate::failure::Failure;
 use crate::figures::{self, Columns, Figure};
-use crate::pages::card;
 use crate::timeframes;
 
 /// How often a stream looks for news; a page gets at most one update of a stat in this time.
@@ -33,6 +36,12 @@ const BEAT_AFTER: u32 = 5;
 
 /// The most stats of one stream.
 const STATS_MAX: usize = 100;
+
+/// The most intervals of all stats of one stream together: a look may read them all at once.
+const FIGURES_MAX: u64 = 20_000;
+
+/// After so many looks a session is asked for again: 10 s.
+const SESSION_EVERY: u32 = 10;
 
 /// Events that wait for a slow browser; more and it misses looks, not news.
 const EVENTS_WAITING_MAX: usize = 4;
@@ -73,15 +82,15 @@ struct Watched {
 
 /// `GET /live?stats=a,b&t=1w3h`, or without stats: waits for the account's first.
 pub async fn live(ask: Ask, Query(params): Query<Params>) -> Result<Response, Failure> {
-    let max = ask.web.config.live_streams_max;
-    let full = Failure::Full { limit: "live_streams_max", max, retry_after_seconds: 10 };
     let timeframe = timeframes::read(params.t.as_deref())?;
-    let watched = watched(&ask, &params.stats)?;
+    let viewer = ask.me.as_ref().map(|me| me.id);
+    let watched = watched(&ask, viewer, &params.stats, &timeframe)?;
     let first_of = if watched.is_empty() { Some(ask.me()?.id) } else { None };
-    let permit = ask.web.streams.clone().try_acquire_owned().map_err(|_| full)?;
+    let permit = permit(&ask.web, viewer)?;
     let (events, stream) = mpsc::channel(EVENTS_WAITING_MAX);
     tokio::spawn(async move {
-        let told = Told { web: ask.web, timeframe, watched, first_of, events };
+        let session = ask.session.filter(|_| viewer.is_some());
+        let told = Told { web: ask.web, timeframe, watched, first_of, viewer, session, events };
         told.run().await;
         drop(permit);
     });
@@ -91,14 +100,48 @@ pub async fn live(ask: Ask, Query(params): Query<Params>) -> Result<Response, Fa
     Ok(answer)
 }
 
-fn watched(ask: &Ask, ids: &str) -> Result<Vec<Watched>, Failure> {
-    let ids: Vec<&str> = ids.split(',').filter(|id| !id.is_empty()).collect();
+/// Strangers share a smaller number, so that they cannot keep those out who are signed in.
+fn permit(web: &Web, viewer: Option<AccountId>) -> Result<OwnedSemaphorePermit, Failure> {
+    let (streams, limit, max) = match viewer {
+        Some(_) => (&web.streams, "live_streams_max", web.config.live_streams_max),
+        None => (&web.guest_streams, "live_guests_max", web.config.live_guests_max),
+    };
+    let full = Failure::Full { limit, max, retry_after_seconds: 10 };
+    Arc::clone(streams).try_acquire_owned().map_err(|_| full)
+}
+
+fn watched(
+    ask: &Ask,
+    viewer: Option<AccountId>,
+    ids: &str,
+    timeframe: &Timeframe,
+) -> Result<Vec<Watched>, Failure> {
+    let mut ids: Vec<&str> = ids.split(',').filter(|id| !id.is_empty()).collect();
+    ids.sort_unstable();
+    ids.dedup();
     if ids.len() > STATS_MAX {
         return Err(Failure::Invalid(format!("a stream shows at most {STATS_MAX} stats, not {}", ids.len())));
     }
-    let public = |id: &str| ask.app().catalog.by_public_id(id).filter(|stat| stat.public);
-    let stat = |id: &str| card::visible(ask, id).or_else(|failure| public(id).ok_or(failure));
+    let figures = timeframe.steps().saturating_mul(ids.len() as u64);
+    if figures > FIGURES_MAX {
+        return Err(Failure::Invalid(format!(
+            "{} stats over {timeframe} are {figures} figures, a stream has at most {FIGURES_MAX}: \
+             ask for fewer stats or longer intervals",
+            ids.len()
+        )));
+    }
+    let stat = |id: &str| match visible(ask.app(), viewer, id) {
+        Some(stat) => Ok(stat),
+        None if viewer.is_none() => Err(ask.me().err().unwrap_or(Failure::NotFound("stat"))),
+        None => Err(Failure::NotFound("stat")),
+    };
     ids.into_iter().map(|id| Ok(Watched { stat: stat(id)?, seen: None, sent: None })).collect()
+}
+
+/// The stat of that id, if this visitor may follow it now.
+fn visible(app: &App, viewer: Option<AccountId>, id: &str) -> Option<StatInfo> {
+    let stat = app.catalog.by_public_id(id).filter(|stat| stat.deleted_at.is_none());
+    stat.filter(|stat| stat.public || viewer.is_some_and(|viewer| stat.is_seen_by(viewer)))
 }
 
 /// A browser that is being told.
@@ -107,11 +150,14 @@ struct Told {
     timeframe: Timeframe,
     watched: Vec<Watched>,
     first_of: Option<AccountId>,
+    /// Who was signed in when the stream began, as long as that holds.
+    viewer: Option<AccountId>,
+    session: Option<String>,
     events: mpsc::Sender<Event>,
 }
 
 impl Told {
-    /// Until the browser goes away or the server drains.
+    /// Until the browser goes away, nothing is left that it may see, or the server drains.
     async fn run(mut self) {
         let stop = self.web.config.stop.clone();
         let stopped = async {
@@ -120,47 +166,61 @@ impl Told {
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(stopped);
+        tokio::select! {
+            () = stopped => {}
+            told = self.tell() => if let Err(error) = told {
+                tracing::warn!(%error, "a live stream could not read its stats");
+            },
+        }
+    }
+
+    async fn tell(&mut self) -> Result<(), Failure> {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut quiet = 0;
+        let (mut quiet, mut looked) = (0, 0);
         loop {
             tokio::select! {
                 _ = looks.tick() => {}
-                () = self.events.closed() => return,
-                () = &mut stopped => return,
+                () = self.events.closed() => return Ok(()),
             }
-            let news = match self.look().await {
-                Ok(news) => news,
-                Err(error) => {
-                    tracing::warn!(%error, "a live stream could not read its stats");
-                    return;
-                }
-            };
+            looked += 1;
+            if looked % SESSION_EVERY == 0 && !self.is_still_signed_in().await? {
+                self.viewer = None;
+            }
+            let Some(news) = self.look().await? else { return Ok(()) };
             quiet = if news.is_empty() { quiet + 1 } else { 0 };
             for event in news {
                 if self.events.send(event).await.is_err() {
-                    return;
+                    return Ok(());
                 }
             }
             if quiet >= BEAT_AFTER {
                 quiet = 0;
                 if self.events.send(Event::default().event("beat").data("")).await.is_err() {
-                    return;
+                    return Ok(());
                 }
             }
         }
     }
 
-    /// What is new since the last look.
-    async fn look(&mut self) -> Result<VecDeque<Event>, Failure> {
+    async fn is_still_signed_in(&self) -> Result<bool, Failure> {
+        let Some(session) = &self.session else { return Ok(false) };
+        let account = self.web.app.accounts.by_session(session).await?;
+        Ok(account.map(|account| account.id) == self.viewer)
+    }
+
+    /// What is new since the last look; nothing at all once this visitor may see none of it.
+    async fn look(&mut self) -> Result<Option<VecDeque<Event>>, Failure> {
         let app = &self.web.app;
         let minute = app.clock.now().minutes();
         if let Some(account) = self.first_of {
-            return first(app, account);
+            return if self.viewer == Some(account) { first(app, account).map(Some) } else { Ok(None) };
         }
+        let mut any = false;
         let mut changed: Vec<(&mut Watched, u64)> = Vec::new();
         for watched in &mut self.watched {
+            let Some(stat) = visible(app, self.viewer, &watched.stat.public_id) else { continue };
+            (any, watched.stat) = (true, stat);
             let version = app.charts.version(watched.stat.id);
             if watched.seen != Some((version, minute)) {
                 changed.push((watched, version));
@@ -168,15 +228,15 @@ impl Told {
         }
         let ids: Vec<StatId> = changed.iter().map(|(watched, _)| watched.stat.id).collect();
         if ids.is_empty() {
-            return Ok(VecDeque::new());
+            return Ok(any.then(VecDeque::new));
         }
         let compared = figures::read(app, &ids, self.timeframe).await?;
         let mut news = VecDeque::with_capacity(compared.len());
         for ((watched, version), compared) in changed.into_iter().zip(compared) {
             watched.seen = Some((version, minute));
-            news.push_back(watched.tell(app, compared.figure(), compared.columns())?);
+            news.push_back(watched.tell(compared.figure(), compared.columns())?);
         }
-        Ok(news)
+        Ok(Some(news))
     }
 }
 
@@ -190,16 +250,15 @@ fn first(app: &App, account: AccountId) -> Result<VecDeque<Event>, Failure> {
 
 impl Watched {
     /// The event that brings a browser from what was sent to `columns`.
-    fn tell(&mut self, app: &App, figure: Figure, columns: Columns) -> Result<Event, Failure> {
+    fn tell(&mut self, figure: Figure, columns: Columns) -> Result<Event, Failure> {
         let same = self.sent.as_ref().filter(|sent| sent.start == columns.start && sent.step == columns.step);
         let alike =
             |sent: &Columns| sent.values.iter().zip(&columns.values).take_while(|(a, b)| a == b).count();
         let from = same.map_or(0, alike);
-        let received = app.catalog.by_public_id(&self.stat.public_id).unwrap_or_else(|| self.stat.clone());
         let news = News {
             id: &self.stat.public_id,
             figure,
-            received_at: received.received_at.millis(),
+            received_at: self.stat.received_at.millis(),
             start: columns.start,
             step: columns.step,
             from,

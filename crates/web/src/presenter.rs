@@ -1,5 +1,6 @@
 //! One view model, two forms: a page by its template, or the same thing as JSON.
 
+use app::accounts::OWNER;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -10,7 +11,6 @@ use serde::Serialize;
 
 use crate::ask::{Ask, Format, Web, address};
 use crate::failure::{Failed, Failure};
-use crate::pages::card::OWNER;
 
 /// What a handler answers.
 pub type Answer = Result<Response, Failure>;

@@ -23,6 +23,7 @@ pub fn router(app: App, config: Config) -> Router {
         app,
         templates: Arc::new(templates::environment(&config)),
         streams: Arc::new(Semaphore::new(config.live_streams_max)),
+        guest_streams: Arc::new(Semaphore::new(config.live_guests_max)),
         config: Arc::new(config),
     };
     let compressed = CompressionLayer::new()

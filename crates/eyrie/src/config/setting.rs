@@ -147,7 +147,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting(
         "web.live_streams",
         Slot::Count(|c| &mut c.web.live_streams_max),
-        "Most live pages at once; one more gets 503.",
+        "Most live pages at once of those signed in; one more gets 503. Strangers have 64 more.",
     ),
     setting(
         "account.owner",

@@ -1,5 +1,6 @@
 //! `/settings`: keys, tokens, the password, and keys of clients that nobody knows.
 
+use app::accounts::OWNER;
 use axum::Form;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect};
@@ -7,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::Ask;
 use crate::failure::Failure;
-use crate::pages::card::OWNER;
 use crate::pages::welcome::{Snippet, snippets};
 use crate::presenter::Answer;
 

@@ -8,9 +8,6 @@ use crate::ask::Ask;
 use crate::chart;
 use crate::failure::Failure;
 
-/// Who set Eyrie up: the first person's account. Only it sees Eyrie's own numbers.
-pub const OWNER: AccountId = AccountId(2);
-
 /// A stat.
 #[derive(Clone, Serialize, Debug)]
 pub struct Card {
@@ -53,9 +50,8 @@ impl From<&StatInfo> for Card {
 /// The stat of that id if the visitor owns it (trash included) or, Eyrie's own, may look at it.
 pub fn visible(ask: &Ask, id: &str) -> Result<StatInfo, Failure> {
     let me = ask.me()?;
-    let stat = ask.app().catalog.by_public_id(id).ok_or(Failure::NotFound("stat"))?;
-    let builtin = stat.account == AccountId::EYRIE && me.id == OWNER;
-    if stat.account == me.id || builtin { Ok(stat) } else { Err(Failure::NotFound("stat")) }
+    let stat = ask.app().catalog.by_public_id(id).filter(|stat| stat.is_seen_by(me.id));
+    stat.ok_or(Failure::NotFound("stat"))
 }
 
 /// The stat of that id if it is the visitor's own to change.

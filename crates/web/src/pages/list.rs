@@ -1,5 +1,6 @@
 //! `/stats` and `/eyrie`: the list of an account's stats.
 
+use app::accounts::OWNER;
 use app::listing::{Query as Asked, Row, Sort};
 use axum::extract::Query;
 use minijinja::context;
@@ -10,7 +11,7 @@ use crate::ask::Ask;
 use crate::chart;
 use crate::failure::Failure;
 use crate::figures::Figure;
-use crate::pages::card::{Card, OWNER};
+use crate::pages::card::Card;
 use crate::pages::welcome;
 use crate::presenter::Answer;
 

@@ -72,3 +72,65 @@ async fn streams_have_a_limit_with_a_name() {
     base::testkit::eventually(Duration::from_secs(10), "a closed stream makes room", again).await;
     house.end().await;
 }
+
+#[tokio::test]
+async fn what_is_taken_back_is_heard_of_no_more() {
+    let house = House::new().await;
+    let mut ids = Vec::new();
+    for name in ["shown", "deleted"] {
+        ids.push(house.send(house.me.id, name, Kind::Counter, &[(90, 1.0)]).await);
+        house.post(&format!("/stats/{}/public", ids[ids.len() - 1]), "public=on").await;
+    }
+    let both = format!("/live?stats={}&t=1h1m", ids.join(","));
+    let request = House::request(&both).body(Body::empty()).expect("a request");
+    let answer = house.router.clone().oneshot(request).await.expect("routers do not fail");
+    let mut stream = answer.into_body().into_data_stream();
+    next(&mut stream, "stat").await;
+    house.post(&format!("/stats/{}/delete", ids[1]), "").await;
+    house.post(&format!("/stats/{}/public", ids[0]), "public=").await;
+    let end = tokio::time::timeout(Duration::from_secs(20), async { while stream.next().await.is_some() {} });
+    end.await.expect("a stream of which nothing may be seen ends");
+    for path in [&both, &format!("/live?stats={}", ids[0]), &format!("/live?stats={}", ids[1])] {
+        assert_ne!(house.get_signed_out(path).await.status, 200, "{path}");
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn signing_out_ends_what_was_open() {
+    let house = House::new().await;
+    let id = house.send(house.me.id, "hello", Kind::Counter, &[(90, 1.0)]).await;
+    let mut stream = open(&house, &format!("/live?stats={id}&t=1h1m")).await;
+    next(&mut stream, "stat").await;
+    house.post("/signout", "").await;
+    let end = tokio::time::timeout(Duration::from_secs(40), async { while stream.next().await.is_some() {} });
+    end.await.expect("the stream ends");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn one_stream_has_so_many_figures_and_strangers_have_so_many_streams() {
+    let config = Config { live_guests_max: 1, templates: None, ..Config::default() };
+    let house = House::with(config).await;
+    let mut ids = Vec::new();
+    for name in ["a", "b"] {
+        ids.push(house.send(house.me.id, name, Kind::Counter, &[(90, 1.0)]).await);
+    }
+    let (a, b) = (&ids[0], &ids[1]);
+    let much = house.get(&format!("/live?stats={a},{b}&t=10080m1m")).await;
+    assert_eq!(much.status, 400);
+    assert!(much.text.contains("20160 figures") && much.text.contains("20000"), "{}", much.text);
+    let twice = format!("/live?stats={a},{a}&t=10080m1m");
+    assert_eq!(house.get_head(&twice).await, 200, "the same stat counts once");
+    house.post(&format!("/stats/{a}/public"), "public=on").await;
+    let path = format!("/live?stats={a}");
+    let request = || House::request(&path).body(Body::empty()).expect("a request");
+    let stranger = house.router.clone().oneshot(request()).await.expect("routers do not fail");
+    assert_eq!(stranger.status(), 200);
+    let full = house.get_signed_out(&path).await;
+    assert_eq!(full.status, 503);
+    assert!(full.text.contains("live_guests_max"), "{}", full.text);
+    assert_eq!(house.get_head(&path).await, 200, "who is signed in has room");
+    drop(stranger);
+    house.end().await;
+}
