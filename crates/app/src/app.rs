@@ -106,8 +106,8 @@ impl App {
         let shards = shards(&config, store.as_ref()).await?;
         let accounts = Accounts::open(Arc::clone(&store), clock.clone()).await?;
         let catalog = Catalog::load(Arc::clone(&store), clock.clone(), shards).await?;
-        let topics: Vec<Topic> =
-            (0..shards).map(|n| queue.topic(&format!("points.{n}"))).collect::<Result<_, _>>()?;
+        let names: Vec<String> = (0..shards).map(|n| format!("points.{n}")).collect();
+        let topics: Vec<Topic> = queue.topics_named(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         let state = Arc::new(State {
             shards: open_shards(&config, &clock, store.as_ref(), shards).await?,
             config,

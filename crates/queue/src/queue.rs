@@ -79,12 +79,25 @@ impl Queue {
     /// # Errors
     /// Not a name ([`check_name`](crate::check_name)), too many topics, or the file cannot be written.
     pub fn topic(&self, name: &str) -> Result<Topic, Error> {
-        let known = self.topics.read().find(name);
-        let stream = match known {
-            Some(stream) => stream,
-            None => self.topics.write().find_or_make(name)?,
+        let mut found = self.topics_named(&[name])?;
+        Ok(found.remove(0))
+    }
+
+    /// As [`topic`](Self::topic) for several at once, in the order given: however many are new, it is one
+    /// small file that is written.
+    ///
+    /// # Errors
+    /// The same; then none is made.
+    pub fn topics_named(&self, names: &[&str]) -> Result<Vec<Topic>, Error> {
+        let known: Option<Vec<_>> = {
+            let topics = self.topics.read();
+            names.iter().map(|name| topics.find(name)).collect()
         };
-        Ok(Topic { name: name.into(), stream })
+        let streams = match known {
+            Some(streams) => streams,
+            None => self.topics.write().find_or_make(names)?,
+        };
+        Ok(names.iter().zip(streams).map(|(name, stream)| Topic { name: (*name).into(), stream }).collect())
     }
 
     /// All topics, by name.

@@ -54,22 +54,36 @@ impl Topics {
         self.list.topics.get(name).map(|number| StreamId(*number))
     }
 
-    /// The stream of a topic, made and written down if it is new.
-    pub(crate) fn find_or_make(&mut self, name: &str) -> Result<StreamId, Error> {
-        if let Some(stream) = self.find(name) {
-            return Ok(stream);
-        }
-        check_name(name)?;
-        if self.list.topics.len() >= TOPICS_MAX {
-            return Err(Error::Topics { topics_max: TOPICS_MAX });
-        }
+    /// The streams of topics, in the order given; those that are new are made and written down at once.
+    pub(crate) fn find_or_make(&mut self, names: &[&str]) -> Result<Vec<StreamId>, Error> {
+        let before = self.list.topics.clone();
+        let made = self.make(names).and_then(|streams| {
+            if self.list.topics.len() > before.len() {
+                self.save()?;
+            }
+            Ok(streams)
+        });
+        made.inspect_err(|_| self.list.topics = before)
+    }
+
+    fn make(&mut self, names: &[&str]) -> Result<Vec<StreamId>, Error> {
         // From 1: a zero in a record is then always a mistake.
-        let number = self.list.topics.values().max().map_or(1, |last| last + 1);
-        self.list.topics.insert(name.to_owned(), number);
-        self.save().inspect_err(|_| {
-            self.list.topics.remove(name);
-        })?;
-        Ok(StreamId(number))
+        let mut next = self.list.topics.values().max().map_or(1, |last| last + 1);
+        let mut streams = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(stream) = self.find(name) {
+                streams.push(stream);
+                continue;
+            }
+            check_name(name)?;
+            if self.list.topics.len() >= TOPICS_MAX {
+                return Err(Error::Topics { topics_max: TOPICS_MAX });
+            }
+            self.list.topics.insert((*name).to_owned(), next);
+            streams.push(StreamId(next));
+            next += 1;
+        }
+        Ok(streams)
     }
 
     /// Names and streams, by name.

@@ -101,3 +101,20 @@ async fn names_and_limits() {
     assert_eq!(queue.topics().len(), 1);
     disk.fail_syncs(false);
 }
+
+#[tokio::test]
+async fn topics_made_together_are_the_same_later_and_all_or_none() {
+    let disk = Faulty::new();
+    let names = ["a", "b", "c"];
+    let (made, one) = {
+        let queue = open(&disk);
+        let one = queue.topic("b").expect("made");
+        (queue.topics_named(&names).expect("made"), one)
+    };
+    assert_eq!(made.iter().map(Topic::name).collect::<Vec<_>>(), names);
+    assert_eq!(made[1], one);
+    let queue = open(&disk);
+    assert_eq!(queue.topics_named(&names).expect("there"), made);
+    assert!(queue.topics_named(&["d", ""]).is_err(), "a topic has a name");
+    assert_eq!(queue.topics().len(), names.len(), "neither was made");
+}
