@@ -13,8 +13,6 @@ use super::NoPicture;
 use super::request::Picture;
 use crate::chart::png::Painter;
 
-/// Pictures painted at once: each is tens of milliseconds of one core.
-pub const PAINTED_AT_ONCE: usize = 2;
 /// Pictures that wait their turn; one more is answered 503.
 pub const WAITING_MAX: usize = 64;
 /// What a client that was sent away waits, in seconds.
@@ -35,6 +33,12 @@ pub struct Key {
     pub picture: Picture,
 }
 
+/// Pictures painted at once: each is tens of milliseconds of one core, and half the cores are for
+/// everything else.
+pub fn painted_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Studio {
@@ -51,8 +55,8 @@ impl Studio {
             |key: &Key, image: &Bytes| u32::try_from(image.len() + size_of_val(key)).unwrap_or(u32::MAX);
         Self {
             painter,
-            hands: Arc::new(Semaphore::new(PAINTED_AT_ONCE)),
-            places: Arc::new(Semaphore::new(PAINTED_AT_ONCE + WAITING_MAX)),
+            hands: Arc::new(Semaphore::new(painted_at_once())),
+            places: Arc::new(Semaphore::new(painted_at_once() + WAITING_MAX)),
             kept: Cache::builder()
                 .max_capacity(KEPT_BYTES_MAX)
                 .weigher(weight)
@@ -122,7 +126,7 @@ mod tests {
         let studio = Studio::new(Painter::new(&[]));
         let broken = studio.paint(key("a"), "<svg".to_owned()).await.expect_err("no drawing");
         assert!(matches!(broken, NoPicture::Painting));
-        let all = u32::try_from(PAINTED_AT_ONCE + WAITING_MAX).expect("few");
+        let all = u32::try_from(painted_at_once() + WAITING_MAX).expect("few");
         let _taken = studio.places.acquire_many(all).await.expect("open");
         let busy = studio.paint(key("a"), String::new()).await.expect_err("no place");
         assert!(matches!(busy, NoPicture::Busy));
