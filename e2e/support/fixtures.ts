@@ -44,7 +44,7 @@ export { expect };
 
 /** Uses up the one-time link; answers the session's cookie. */
 async function session(server: Server): Promise<string> {
-  const answer = await fetch(`${server.url}/signin/${server.owner.signin_secret}`, { redirect: "manual" });
+  const answer = await fetch(`${server.url}/signin/${server.owner.signin_secret}`, { method: "POST", redirect: "manual" });
   const cookie = /eyrie_session=([^;]+)/.exec(answer.headers.get("set-cookie") ?? "");
   if (!cookie) throw new Error(`the sign-in link answered ${answer.status} without a session`);
   return cookie[1]!;
@@ -58,4 +58,5 @@ export async function signedIn(page: Page, seeded: Shared["seeded"]): Promise<vo
 /** Signed in by the link, as its owner does. */
 export async function byLink(page: Page, server: Server): Promise<void> {
   await page.goto(`${server.url}/signin/${server.owner.signin_secret}`);
+  await page.getByRole("button", { name: `Sign in as ${server.owner.email}` }).click();
 }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::Config;
 use crate::failure::Failure;
-use crate::session;
+use crate::{security, session};
 
 /// What every handler shares.
 #[derive(Clone)]
@@ -59,6 +59,8 @@ pub struct Ask {
     pub address: String,
     /// Path and query.
     pub target: String,
+    /// Where to go on after signing in: the target, or the page on which a form stood.
+    pub back: String,
     /// The session's secret, if the browser sent one.
     pub session: Option<String>,
 }
@@ -71,7 +73,7 @@ impl Ask {
 
     /// Who is signed in, or the way to the sign-in page.
     pub fn me(&self) -> Result<&AccountInfo, Failure> {
-        self.me.as_ref().ok_or_else(|| Failure::SignedOut { next: self.target.clone() })
+        self.me.as_ref().ok_or_else(|| Failure::SignedOut { next: self.back.clone() })
     }
 
     /// Whether the visitor came by https.
@@ -94,10 +96,26 @@ impl FromRequestParts<Web> for Ask {
             me,
             format: Format::of(&parts.uri, &parts.headers),
             address: address(&web.config, &parts.headers),
-            target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+            target: target(&parts.uri),
+            back: back(&web.config, parts),
             session,
         })
     }
+}
+
+fn target(uri: &Uri) -> String {
+    uri.path_and_query().map_or("/", |target| target.as_str()).to_owned()
+}
+
+/// A form cannot be sent again after signing in, but the page on which it stood can be shown.
+fn back(config: &Config, parts: &Parts) -> String {
+    if security::is_safe(&parts.method) {
+        return target(&parts.uri);
+    }
+    let referer = parts.headers.get(header::REFERER).and_then(|value| value.to_str().ok());
+    let referer = referer.and_then(|referer| referer.parse::<Uri>().ok());
+    let here = referer.filter(|referer| security::is_here(config, &parts.headers, referer));
+    here.map_or_else(|| "/stats".to_owned(), |referer| target(&referer))
 }
 
 /// Scheme and host under which the visitor reaches this server.
@@ -106,9 +124,9 @@ pub fn address(config: &Config, headers: &HeaderMap) -> String {
         return url.trim_end_matches('/').to_owned();
     }
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+    let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b));
     let scheme = if text("x-forwarded-proto") == Some("https") { "https" } else { "http" };
-    let host = text("x-forwarded-host").or(text("host")).filter(plain).unwrap_or("localhost");
+    let host = text("host").filter(plain).unwrap_or("localhost");
     format!("{scheme}://{host}")
 }
 
@@ -143,6 +161,7 @@ mod tests {
         let check = |lines: &[_], expected: &str| assert_eq!(address(&config, &headers(lines)), expected);
         check(&[("host", "127.0.0.1:8080")], "http://127.0.0.1:8080");
         check(&[("host", "s.example.com"), ("x-forwarded-proto", "https")], "https://s.example.com");
+        check(&[("host", "my_nas:8080"), ("x-forwarded-host", "evil.example")], "http://my_nas:8080");
         check(&[("host", "<script>")], "http://localhost");
         check(&[], "http://localhost");
         let fixed = Config { public_url: Some("https://stats.example.com/".to_owned()), ..Config::default() };

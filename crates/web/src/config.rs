@@ -8,7 +8,8 @@ use base::tasks::Stop;
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where people reach this server, without a slash at its end: `https://stats.example.com`.
-    /// Unset: taken from each request's `Host` (and `X-Forwarded-Proto`).
+    /// Unset: taken from each request's `Host` (and `X-Forwarded-Proto`); set it behind a proxy that
+    /// changes `Host`, because `X-Forwarded-Host` is not believed.
     pub public_url: Option<String>,
     /// Templates are read from this folder, again on every change. Unset: those compiled in.
     pub templates: Option<PathBuf>,

@@ -33,6 +33,8 @@ use caller::{Caller, Limiter};
 use refusal::Refusal;
 use shapes::json;
 
+use crate::security;
+
 /// Stats on one page of `statlist`.
 pub const STATLIST_PAGE: usize = 10_000;
 /// Stats in one answer of `data`; further ids are ignored, as StatHat did.
@@ -57,6 +59,7 @@ pub fn router(app: app::App) -> Router {
         .route("/a1/stats/{id}/dataset", get(a1_dataset))
         .route("/a1/stats/{id}/dataset_full", get(a1_dataset_full))
         .route_layer(from_fn(cors::open_reads))
+        .route_layer(from_fn(security::as_declared))
         .with_state(export)
 }
 

@@ -5,12 +5,14 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::ask::{Ask, Format, Web, address};
 use crate::failure::{Failed, Failure};
+use crate::router::FORM_BYTES_MAX;
 
 /// What a handler answers.
 pub type Answer = Result<Response, Failure>;
@@ -66,12 +68,29 @@ fn render(web: &Web, template: &str, context: Value) -> Answer {
     Ok(Html(html).into_response())
 }
 
+/// What the router or the reading of a form or query refused, before a page was asked.
+fn refused(answer: &Response) -> Option<Failed> {
+    let status = answer.status();
+    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("");
+    if !status.is_client_error() || kind.starts_with("text/html") || kind.starts_with("application/json") {
+        return None;
+    }
+    let message = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "This address does not take such a request.".to_owned(),
+        StatusCode::PAYLOAD_TOO_LARGE => format!("A form has at most {FORM_BYTES_MAX} bytes here."),
+        _ => "This request cannot be read. Go back, reload the page and try again.".to_owned(),
+    };
+    Some(Failed { status, message })
+}
+
 /// Turns failures of the pages inside into friendly pages, or into JSON where JSON was asked for.
 pub async fn friendly(State(web): State<Web>, request: Request, next: Next) -> Response {
     let format = Format::of(request.uri(), request.headers());
     let address = address(&web.config, request.headers());
     let mut answer = next.run(request).await;
-    let Some(failed) = answer.extensions_mut().remove::<Failed>() else { return answer };
+    answer.headers_mut().append(header::VARY, HeaderValue::from_static("Accept"));
+    let failed = answer.extensions_mut().remove::<Failed>().or_else(|| refused(&answer));
+    let Some(failed) = failed else { return answer };
     let body = match format {
         Format::Json => Json(serde_json::json!({ "error": failed.message })).into_response(),
         Format::Html if answer.status().is_redirection() => return answer,
@@ -91,13 +110,13 @@ pub async fn friendly(State(web): State<Web>, request: Request, next: Next) -> R
         }
     };
     let (parts, body) = body.into_parts();
-    let kind = parts.headers.get(http::header::CONTENT_TYPE).cloned();
+    let kind = parts.headers.get(header::CONTENT_TYPE).cloned();
     *answer.status_mut() = failed.status;
     *answer.body_mut() = body;
-    answer.headers_mut().remove(http::header::LOCATION);
-    answer.headers_mut().remove(http::header::CONTENT_LENGTH);
+    answer.headers_mut().remove(header::LOCATION);
+    answer.headers_mut().remove(header::CONTENT_LENGTH);
     if let Some(kind) = kind {
-        answer.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+        answer.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     answer
 }

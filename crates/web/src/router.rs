@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use app::App;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
@@ -14,6 +15,9 @@ use crate::ask::Web;
 use crate::failure::Failure;
 use crate::pages::{account, aliases, list, shared, signin, stat, trash};
 use crate::{Config, assets, export, image, live, presenter, security, templates};
+
+/// The largest form, in bytes: 16 KiB. One more is answered 413.
+pub const FORM_BYTES_MAX: usize = 16 * 1_024;
 
 /// The pages, their assets, images and exports as one router. It has a fallback (a friendly 404): merge routers
 /// without one into it.
@@ -30,8 +34,9 @@ pub fn router(app: App, config: Config) -> Router {
         .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("text/event-stream")));
     pages()
         .fallback(async || Failure::NotFound("page"))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(from_fn_with_state(web.clone(), security::same_origin))
         .layer(from_fn_with_state(web.clone(), presenter::friendly))
-        .layer(from_fn(security::same_origin))
         .layer(compressed)
         .merge(
             Router::new()
@@ -64,7 +69,7 @@ fn pages() -> Router<Web> {
         .route("/settings/token", post(account::renew_token))
         .route("/settings/password", post(account::set_password))
         .route("/signin", get(signin::page).post(signin::by_password))
-        .route("/signin/{secret}", get(signin::by_link))
+        .route("/signin/{secret}", get(signin::link).post(signin::by_link))
         .route("/signout", post(signin::sign_out))
         .route("/v/stats", get(aliases::stats))
         .route("/v/stats/trash", get(aliases::trash))

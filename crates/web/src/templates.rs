@@ -17,6 +17,7 @@ static EMBEDDED: &[(&str, &str)] = embedded![
     "eyrie.html",
     "failure.html",
     "layout.html",
+    "link.html",
     "list.html",
     "macros.html",
     "settings.html",

@@ -41,9 +41,11 @@ fn a_sign_in_link_works_once() {
     let server = home.serve();
     let link = server.says("sign in  ");
     let target = link.split_once("/signin/").map(|(_, secret)| format!("/signin/{secret}")).expect("a link");
-    let first = wire::get(server.address, &target);
+    let looked = wire::get(server.address, &target);
+    assert!(looked.status == 200 && looked.body.contains("Sign in as owner@localhost"), "{looked:?}");
+    let first = wire::post(server.address, &target, "");
     assert!((300..400).contains(&first.status) && first.header("set-cookie").is_some(), "{first:?}");
-    let second = wire::get(server.address, &target);
+    let second = wire::post(server.address, &target, "");
     assert!(second.status == 403 && second.header("set-cookie").is_none(), "{second:?}");
     assert!(second.body.contains("eyrie account reset"), "it says what to do: {second:?}");
 }

@@ -20,5 +20,7 @@ pub async fn shared(mut ask: Ask, PublicId(id): PublicId, Query(params): Query<P
     ask.me = None;
     let mut answer = stat::present(&ask, "shared", &stat, timeframe).await?;
     answer.headers_mut().insert(header::CACHE_CONTROL, A_MINUTE);
+    // Its own addresses are in it.
+    answer.headers_mut().append(header::VARY, HeaderValue::from_static("X-Forwarded-Proto"));
     Ok(answer)
 }

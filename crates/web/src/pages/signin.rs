@@ -66,15 +66,39 @@ fn again(ask: &Ask, form: Credentials, error: &app::Error) -> Answer {
     Ok(answer)
 }
 
-/// `GET /signin/{secret}`
+/// A one-time link, looked at but not used.
+#[derive(Serialize)]
+pub struct Link {
+    /// Whom it signs in.
+    email: String,
+    /// Where the button leads.
+    path: String,
+}
+
+/// `GET /signin/{secret}`: a button. Programs that only look at links, as chats and mail filters do, do
+/// not use it up.
+pub async fn link(ask: Ask, Path(secret): Path<String>) -> Answer {
+    match ask.app().accounts.of_link(&secret).await {
+        Ok(account) => ask.present("link", Link { email: account.email, path: format!("/signin/{secret}") }),
+        Err(error) => refused(&ask, error),
+    }
+}
+
+/// `POST /signin/{secret}`: uses the link up.
 pub async fn by_link(ask: Ask, Path(secret): Path<String>) -> Answer {
     match ask.app().accounts.sign_in_by_link(&secret).await {
         Ok(session) => Ok(signed_in(&ask, &session, "/stats")),
+        Err(error) => refused(&ask, error),
+    }
+}
+
+fn refused(ask: &Ask, error: app::Error) -> Answer {
+    match error {
         // The link was used before, perhaps by this very browser.
-        Err(error) if error.kind() == ErrorKind::Denied && ask.me.is_some() => {
+        error if error.kind() == ErrorKind::Denied && ask.me.is_some() => {
             Ok(Redirect::to("/stats").into_response())
         }
-        Err(error) if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
+        error if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound) => {
             let problem = Some(
                 "This link was used before or is too old. Make a new one with `eyrie account reset`."
                     .to_owned(),
@@ -83,7 +107,7 @@ pub async fn by_link(ask: Ask, Path(secret): Path<String>) -> Answer {
             *answer.status_mut() = StatusCode::FORBIDDEN;
             Ok(answer)
         }
-        Err(error) => Err(error.into()),
+        error => Err(error.into()),
     }
 }
 

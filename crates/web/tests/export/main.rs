@@ -42,6 +42,7 @@ async fn stats_are_listed_found_and_deleted() {
     let path = format!("/x/TOKEN/stats/{clicks}");
     let deleted = house.call(Method::DELETE, &path).await;
     assert_eq!((deleted.status, deleted.text()), (StatusCode::OK, r#"{"msg":"stat deleted."}"#));
+    assert_eq!(deleted.header("x-content-type-options"), "nosniff");
     assert_eq!(deleted.header("access-control-allow-origin"), "", "only reads are open");
     for gone in [path.clone(), "/x/TOKEN/stat?name=clicks".to_owned(), format!("/x/TOKEN/data/{clicks}")] {
         house.check(&gone, 404, r#"{"msg":"stat not found"}"#).await;

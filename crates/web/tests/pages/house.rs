@@ -64,7 +64,7 @@ impl House {
         let router = eyrie_web::router(app.clone(), config);
         let mut house =
             Self { app, me: owner.account, router, cookie: String::new(), tasks, _folder: folder };
-        let signed_in = house.get(&format!("/signin/{}", owner.signin_secret)).await;
+        let signed_in = house.post(&format!("/signin/{}", owner.signin_secret), "").await;
         assert_eq!((signed_in.status.as_u16(), signed_in.header("location")), (303, "/stats"));
         let cookie = signed_in.header("set-cookie").split(';').next().expect("a cookie").to_owned();
         house.cookie = cookie;

@@ -98,6 +98,7 @@ async fn a_public_stat_has_a_page_for_everybody_until_it_is_taken_back() {
     house.post(&format!("/stats/{id}/public"), "public=on").await;
     let page = house.get_signed_out(&format!("/s/{id}")).await;
     assert_eq!((page.status.as_u16(), page.header("cache-control")), (200, "public, max-age=60"));
+    assert_eq!(page.headers.get_all("vary").iter().filter(|vary| *vary == "Accept").count(), 1);
     assert!(!page.text.contains("/delete") && !page.text.contains(&house.me.email), "{}", page.text);
     house.post(&format!("/stats/{id}/public"), "public=").await;
     assert_eq!(house.get_signed_out(&format!("/s/{id}")).await.status, 404);
@@ -127,6 +128,7 @@ async fn forms_of_other_sites_change_nothing() {
     let forged = house.post_from("https://evil.example", &format!("/stats/{id}/delete"), "").await;
     assert_eq!(forged.status, 403);
     assert!(forged.text.contains("another site"), "{}", forged.text);
+    assert!(forged.text.starts_with("<!doctype html>"), "a friendly page: {}", forged.text);
     assert_eq!(house.get(&format!("/stats/{id}")).await.status, 200);
     house.end().await;
 }
@@ -202,11 +204,22 @@ async fn a_link_works_once_and_signing_out_ends_the_session() {
     let house = House::new().await;
     let link = house.app.accounts.reset("me@example.com", None).await.expect("a new link").signin_secret;
     assert_eq!(house.get("/stats").await.status, 303, "a reset ends all sessions");
-    let first = house.get_signed_out(&format!("/signin/{link}")).await;
+    let link = format!("/signin/{link}");
+    for _ in 0..2 {
+        let looked = house.get_signed_out(&link).await;
+        assert_eq!(
+            (looked.status.as_u16(), looked.header("set-cookie")),
+            (200, ""),
+            "looking uses nothing up"
+        );
+        assert!(looked.text.contains("Sign in as me@example.com"), "{}", looked.text);
+    }
+    let first = house.post(&link, "").await;
     assert!(first.header("set-cookie").contains("HttpOnly; SameSite=Lax"), "{}", first.header("set-cookie"));
-    let again = house.get_signed_out(&format!("/signin/{link}")).await;
-    assert_eq!(again.status, 403);
-    assert!(again.text.contains("used before"), "{}", again.text);
+    for again in [house.get_signed_out(&link).await, house.post(&link, "").await] {
+        assert_eq!(again.status, 403);
+        assert!(again.text.contains("used before"), "{}", again.text);
+    }
     let out = house.post("/signout", "").await;
     assert!(out.header("set-cookie").contains("Max-Age=0"), "{}", out.header("set-cookie"));
     house.end().await;
@@ -242,5 +255,37 @@ async fn old_addresses_lead_to_the_pages_of_today() {
         let answer = house.get(old).await;
         assert_eq!((answer.status.as_u16(), answer.header("location")), (308, new), "{old}");
     }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn forms_that_cannot_be_read_are_friendly_pages_too() {
+    let house = House::new().await;
+    let large = format!("email=a&password={}", "x".repeat(17 * 1_024));
+    let cases = [
+        (house.post("/signin", &large).await, 413, "at most 16384 bytes"),
+        (house.post("/signin", "email=a").await, 422, "cannot be read"),
+        (house.post("/stats", "").await, 405, "does not take"),
+        (house.get("/stats?q=a&q=b").await, 400, "cannot be read"),
+    ];
+    for (answer, status, words) in cases {
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+        assert!(answer.text.starts_with("<!doctype html>") && answer.text.contains(words), "{}", answer.text);
+    }
+    assert_eq!(house.post("/stats", "").await.header("allow"), "GET,HEAD");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn after_signing_in_again_comes_the_page_with_the_form() {
+    let house = House::new().await;
+    let check = async |referer: &str, next: &str| {
+        let request = House::request("/settings/token").method("POST").header("referer", referer);
+        let answer = house.ask(request.body(axum::body::Body::empty()).expect("a request")).await;
+        assert_eq!((answer.status.as_u16(), answer.header("location")), (303, next), "{referer}");
+    };
+    check("http://stats.example.com/settings?a=b", "/signin?next=%2Fsettings%3Fa%3Db").await;
+    check("https://evil.example/settings", "/signin?next=%2Fstats").await;
+    check("", "/signin?next=%2Fstats").await;
     house.end().await;
 }
