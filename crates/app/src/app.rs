@@ -24,8 +24,9 @@ use crate::listing::Listing;
 use crate::meters::Meters;
 use crate::own::Own;
 use crate::recorder::{self, Command};
-use crate::shard::{Folded, Health, Shard, State};
-use crate::writer::Writer;
+use crate::shard::Shard;
+use crate::state::{Folded, Health, State};
+use crate::writer::{Halted, Writer};
 
 /// The setting that holds the number of shards.
 const SHARDS_SETTING: &str = "shards";
@@ -51,6 +52,9 @@ pub struct Config {
     pub keep_hours: Duration,
     /// How long a deleted stat can be taken back; default 48 h.
     pub keep_trash: Duration,
+    /// Minutes of open hours that a shard keeps in memory, 48 bytes each; beyond it the oldest hours are
+    /// closed early, and at twice as many no more are read from the log; default 1,000,000.
+    pub cells_max: usize,
 }
 
 impl Default for Config {
@@ -64,6 +68,7 @@ impl Default for Config {
             keep_minutes: 32 * DAY,
             keep_hours: 5 * 365 * DAY,
             keep_trash: 2 * DAY,
+            cells_max: 1_000_000,
         }
     }
 }
@@ -130,6 +135,10 @@ impl App {
             positions.push(writer.position);
             drop(writer);
             recorder::load(&state, shard).await?;
+            // Before the recorder may add to the hours of that close, and to what it has counted as done.
+            closing::resume(&state, shard).await.map_err(|Halted| {
+                Error::Unavailable("a close that was interrupted could not be finished".to_owned())
+            })?;
         }
         // A restored folder may have positions of a longer log: that part of the history is never reused.
         let latest = positions.iter().flatten().copied().max().unwrap_or(0);
@@ -255,7 +264,7 @@ async fn open_shards(
                 position,
                 ledger,
                 stored,
-                closing_days_before: 0,
+                close_from: 0,
                 halted: false,
             }),
             moving: tokio::sync::RwLock::default(),

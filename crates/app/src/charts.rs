@@ -18,7 +18,8 @@ use store::{BlockKey, BlockKind};
 
 use crate::Error;
 use crate::calendar::{self, HOURS_OF_DAY, MINUTES_OF_DAY};
-use crate::shard::{Shard, State};
+use crate::shard::Shard;
+use crate::state::State;
 use plan::{Plan, Source};
 
 /// Blocks asked for at once.

@@ -7,7 +7,6 @@
 //!
 //! See `docs/internals/recorder.md`.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +16,10 @@ use store::BlockKind;
 use crate::calendar::{self, HOURS_OF_DAY};
 use crate::ladder::{Blocks, Rung};
 use crate::ledger::Closing;
-use crate::shard::{Shard, State};
-use crate::writer::{Halted, Part, Writer, commit};
+use crate::patience::patiently;
+use crate::shard::Shard;
+use crate::state::State;
+use crate::writer::{Halted, Part, Writer, commit_moving};
 
 /// How often it looks whether something is due.
 const PULSE: Duration = Duration::from_millis(250);
@@ -28,65 +29,76 @@ const HOURS_AT_ONCE: usize = 1_000;
 const DAYS_AT_ONCE: usize = 48;
 /// Days closed in one go after a long time off.
 const CATCH_UP_DAYS: u32 = 32;
-/// Minutes of open hours a shard keeps in memory, 48 bytes each; beyond it the oldest hours are closed early.
-const CELLS_MAX: usize = 1_000_000;
-/// First pause after a read of the store failed; it doubles up to [`PAUSE_MAX`].
-const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
-
+/// Hours, or days of late hours, closed in one visit of a shard; then the next shard has its turn.
+const GROUPS_AT_ONCE: usize = 16;
 /// Closes what is due until told to stop.
 pub(crate) async fn run(state: Arc<State>) {
     let _fault = Fault(Arc::clone(&state));
     loop {
-        if pass(&state).await.is_err() {
-            return;
-        }
+        let pause = match pass(&state).await {
+            Ok(Due::Later) => PULSE,
+            Ok(Due::Now) => Duration::ZERO,
+            Err(Halted) => return,
+        };
         tokio::select! {
+            biased;
             () = state.stop.requested() => return,
-            () = tokio::time::sleep(PULSE) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
 
-/// Closes everything that is due now.
-pub(crate) async fn pass(state: &Arc<State>) -> Result<(), Halted> {
+/// When there is something to do again.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Due {
+    Later,
+    Now,
+}
+
+/// Closes what is due now, a share of it in each shard.
+pub(crate) async fn pass(state: &Arc<State>) -> Result<Due, Halted> {
     let _turn = state.closing.lock().await;
     let mut cells = 0;
+    let mut due = Due::Later;
     for shard in &state.shards {
-        hours(state, shard).await?;
-        days(state, shard).await?;
+        due = due.max(hours(state, shard).await?).max(days(state, shard).await?);
         crate::retention::run(state, shard).await?;
         cells += shard.head.read().cells();
     }
     state.meters.cells.set(cells as i64);
-    Ok(())
+    Ok(due)
 }
 
-async fn hours(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
-    loop {
-        let due_before = calendar::hour(state.clock.now() - state.config.grace);
-        let open: Vec<u32> = {
-            let head = shard.head.read();
-            let early = head.cells() > CELLS_MAX;
-            head.open_hours().filter(|hour| *hour < due_before || early).collect()
-        };
+/// Finishes the close that the last process was killed in. Until then nothing else may be written: new numbers
+/// of its hours would be taken for numbers that it has moved.
+pub(crate) async fn resume(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
+    let mut writer = shard.writer.lock().await;
+    let Some(closing) = writer.ledger.closing.clone() else { return Ok(()) };
+    close_hours(state, shard, &mut writer, &closing.hours).await
+}
+
+async fn hours(state: &Arc<State>, shard: &Shard) -> Result<Due, Halted> {
+    for _ in 0..GROUPS_AT_ONCE {
         let mut writer = shard.writer.lock().await;
-        let interrupted = writer.ledger.closing.as_ref().map(|closing| closing.hours.clone());
-        let hours = match (interrupted, open.first()) {
-            (Some(hours), _) => hours,
-            (None, None) => return Ok(()),
-            (None, Some(first)) => match rung(&writer, *first) {
-                Rung::Hour(_) => vec![*first],
-                _ => open.iter().copied().filter(|h| h / HOURS_OF_DAY == first / HOURS_OF_DAY).collect(),
-            },
-        };
+        let Some(hours) = next_hours(state, shard, &mut writer) else { return Ok(Due::Later) };
         close_hours(state, shard, &mut writer, &hours).await?;
         state.meters.hours_closed.inc_by(hours.len() as u64);
     }
+    Ok(Due::Now)
 }
 
-fn rung(writer: &Writer, hour: u32) -> Rung {
-    Rung::of(hour, &writer.ledger, writer.ledger.days_closed_before.max(writer.closing_days_before))
+/// The next hour that is due, going round all of them; of a day that is closed all of its open hours.
+fn next_hours(state: &State, shard: &Shard, writer: &mut Writer) -> Option<Vec<u32>> {
+    let over_before = calendar::hour(state.clock.now() - state.config.grace);
+    let head = shard.head.read();
+    let over = || head.open_hours().take_while(|hour| *hour < over_before);
+    let early = || head.open_hours().next().filter(|_| head.cells() > state.config.cells_max);
+    let next = over().find(|hour| *hour >= writer.close_from).or_else(|| over().next()).or_else(early)?;
+    writer.close_from = next + 1;
+    if matches!(Rung::of(next, &writer.ledger), Rung::Hour(_)) {
+        return Some(vec![next]);
+    }
+    Some(head.open_hours().filter(|hour| hour / HOURS_OF_DAY == next / HOURS_OF_DAY).collect())
 }
 
 /// Moves the cells of `hours`, one hour or hours of one day, into blocks.
@@ -97,7 +109,7 @@ async fn close_hours(
     hours: &[u32],
 ) -> Result<(), Halted> {
     let Some(first) = hours.first() else { return Ok(()) };
-    let rung = rung(writer, *first);
+    let rung = Rung::of(*first, &writer.ledger);
     let at_once = if matches!(rung, Rung::Hour(_)) { HOURS_AT_ONCE } else { DAYS_AT_ONCE };
     let mut stats: Vec<u32> = {
         let head = shard.head.read();
@@ -136,8 +148,7 @@ async fn close_hours(
         if rest.is_empty() {
             part.checkpoint.deleted_segment_hours = hours.to_vec();
         }
-        let _moving = shard.moving.write().await;
-        commit(state, &mut [part]).await?;
+        let _moving = commit_moving(state, part).await?;
         let mut head = shard.head.write();
         head.remove_cells(hours, some);
         if rest.is_empty() {
@@ -162,35 +173,30 @@ fn minutes_of(head: &crate::head::Head, hours: &[u32], stat: u32) -> Run {
     run
 }
 
-/// Rolls up the days that are over, once all of their hours are closed.
-async fn days(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
-    loop {
-        let over_before = calendar::day(state.clock.now() - state.config.grace);
-        let (from, to) = {
-            let mut writer = shard.writer.lock().await;
-            let from = writer.ledger.days_closed_before;
-            let to = over_before.min(from.saturating_add(CATCH_UP_DAYS));
-            let open = shard.head.read().open_hours().next();
-            if to <= from || writer.position.is_none() || open.is_some_and(|hour| hour < to * HOURS_OF_DAY) {
-                return Ok(());
-            }
-            // From here on hours of these days go straight into the day: none may be left behind.
-            writer.closing_days_before = to;
-            (from, to)
-        };
-        let stats: Vec<u32> = state.catalog.names(shard.id).iter().map(|(number, _)| number).collect();
-        for some in stats.chunks(DAYS_AT_ONCE) {
-            close_days(state, shard, some, from, to).await?;
+/// Rolls up the days that are over. Hours of theirs that are still open go into the day when they are closed.
+async fn days(state: &Arc<State>, shard: &Shard) -> Result<Due, Halted> {
+    let over_before = calendar::day(state.clock.now() - state.config.grace);
+    let (from, to) = {
+        let writer = shard.writer.lock().await;
+        let from = writer.ledger.days_closed_before;
+        let to = over_before.min(from.saturating_add(CATCH_UP_DAYS));
+        if to <= from || writer.position.is_none() {
+            return Ok(Due::Later);
         }
-        let mut writer = shard.writer.lock().await;
-        let mut part = Part::new(shard, &mut writer);
-        part.ledger.days_closed_before = to;
-        let ledger = part.ledger.clone();
-        let _moving = shard.moving.write().await;
-        commit(state, &mut [part]).await?;
-        shard.publish_marks(&ledger);
-        state.meters.days_closed.inc_by(u64::from(to - from));
+        (from, to)
+    };
+    let stats: Vec<u32> = state.catalog.names(shard.id).iter().map(|(number, _)| number).collect();
+    for some in stats.chunks(DAYS_AT_ONCE) {
+        close_days(state, shard, some, from, to).await?;
     }
+    let mut writer = shard.writer.lock().await;
+    let mut part = Part::new(shard, &mut writer);
+    part.ledger.days_closed_before = to;
+    let ledger = part.ledger.clone();
+    let _moving = commit_moving(state, part).await?;
+    shard.publish_marks(&ledger);
+    state.meters.days_closed.inc_by(u64::from(to - from));
+    Ok(if to < over_before { Due::Now } else { Due::Later })
 }
 
 /// Moves the hour blocks of days `from..to` of some stats into day blocks and roll-ups.
@@ -242,8 +248,7 @@ async fn close_days(
     let mut part = Part::new(shard, &mut writer);
     part.checkpoint.blocks = blocks;
     part.checkpoint.deleted_blocks = gone;
-    let _moving = shard.moving.write().await;
-    commit(state, &mut [part]).await
+    commit_moving(state, part).await.map(|_| ())
 }
 
 /// Packing takes milliseconds: not on a thread that serves.
@@ -255,35 +260,6 @@ async fn in_background<T: Send + 'static>(
         state.health.halt(format!("a fault in the closing of hours and days: {error}"));
         Halted
     })
-}
-
-/// Asks the store until it answers or everything stops.
-pub(crate) async fn patiently<T, F, Fut>(state: &State, mut ask: F) -> Result<T, Halted>
-where
-    F: FnMut() -> Fut,
-    Fut: Future<Output = Result<T, store::Error>>,
-{
-    let mut pause = PAUSE_MIN;
-    loop {
-        match ask().await {
-            Ok(answer) => {
-                if pause > PAUSE_MIN {
-                    *state.health.store.lock() = None;
-                }
-                return Ok(answer);
-            }
-            Err(error) => {
-                state.meters.store_errors.inc();
-                tracing::warn!(%error, "the store did not answer; it is asked again");
-                *state.health.store.lock() = Some(error.to_string());
-            }
-        }
-        tokio::select! {
-            () = state.stop.requested() => return Err(Halted),
-            () = tokio::time::sleep(pause) => {}
-        }
-        pause = (pause * 2).min(PAUSE_MAX);
-    }
 }
 
 /// Says so when the closing panics: without it memory would fill quietly.

@@ -15,7 +15,7 @@ use stats::{AccountId, Kind, Point, ShardId, StatName};
 
 use crate::Error;
 use crate::accounts::Accounts;
-use crate::shard::State;
+use crate::state::State;
 pub use unknown::UnknownKey;
 use unknown::UnknownKeys;
 

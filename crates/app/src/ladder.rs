@@ -3,7 +3,7 @@
 //! Everything here *adds* to what is in the blocks already, and computes a day's hours and its total whole
 //! from its minutes while these are kept.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use hashbrown::HashMap;
 use stats::block::Codec;
@@ -12,7 +12,8 @@ use store::{BlockKey, BlockKind};
 
 use crate::calendar;
 use crate::ledger::Ledger;
-use crate::shard::{Shard, State};
+use crate::shard::Shard;
+use crate::state::State;
 
 /// Where the minutes of an hour go when it is closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,13 +29,13 @@ pub(crate) enum Rung {
 }
 
 impl Rung {
-    /// Where `hour` goes; days before `closed_before` are closed or being closed.
-    pub(crate) fn of(hour: u32, ledger: &Ledger, closed_before: u32) -> Self {
+    /// Where `hour` goes.
+    pub(crate) fn of(hour: u32, ledger: &Ledger) -> Self {
         let day = hour / calendar::HOURS_OF_DAY;
         match day {
             day if day < ledger.hours_from => Self::Year(day),
             day if day < ledger.minutes_from => Self::Month(day),
-            day if day < closed_before => Self::Day(day),
+            day if day < ledger.days_closed_before => Self::Day(day),
             _ => Self::Hour(hour),
         }
     }
@@ -58,14 +59,14 @@ impl Rung {
 #[derive(Default)]
 pub(crate) struct Blocks {
     runs: HashMap<BlockKey, Run>,
-    changed: BTreeMap<BlockKey, ()>,
+    changed: BTreeSet<BlockKey>,
 }
 
 impl Blocks {
     /// Unpacks what the store has of the blocks that will be changed.
     pub(crate) fn unpack(state: &State, blocks: Vec<(BlockKey, Vec<u8>)>) -> Self {
         let runs = blocks.into_iter().map(|(key, bytes)| (key, state.unpack(key, &bytes))).collect();
-        Self { runs, changed: BTreeMap::new() }
+        Self { runs, changed: BTreeSet::new() }
     }
 
     /// Adds minutes of one stat; slots are minutes of the day.
@@ -105,7 +106,7 @@ impl Blocks {
     fn merge(&mut self, key: BlockKey, later: &[(u16, stats::Bucket)]) {
         let run = self.runs.entry(key).or_default();
         *run = rollup::merge(run, later);
-        self.changed.insert(key, ());
+        self.changed.insert(key);
     }
 
     /// Puts `with`, whose slot 0 is slot `first`, in the place of `count` slots.
@@ -114,14 +115,14 @@ impl Blocks {
         let from = run.partition_point(|(slot, _)| *slot < first);
         let to = run.partition_point(|(slot, _)| *slot < first + count);
         run.splice(from..to, with.iter().map(|(slot, bucket)| (slot + first, *bucket)));
-        self.changed.insert(key, ());
+        self.changed.insert(key);
     }
 
     /// Packs what was changed.
     pub(crate) fn pack(self) -> Vec<(BlockKey, Vec<u8>)> {
         let codec = |kind| if kind == BlockKind::MinutesOfHour { Codec::Decimal } else { Codec::Pco };
         self.changed
-            .into_keys()
+            .into_iter()
             .map(|key| (key, stats::block::encode(codec(key.kind), &self.runs[&key])))
             .collect()
     }

@@ -3,7 +3,7 @@
 //!
 //! Read in this order: [`App`] (everything wired), [`intake`] (numbers come in), `recorder`, `head`, `writer`,
 //! `closing`, `retention` (numbers become blocks), [`catalog`] (which stats exist), [`charts`] and [`listing`] (blocks
-//! become series), [`accounts`] (what people do), [`own`] (Eyrie counts itself), [`backup`]. The page about the
+//! become series), [`accounts`] (what people do), [`own`] (Eyrie counts itself). The page about the
 //! recorder is `docs/internals/recorder.md`.
 //!
 //! **Invariants**: no HTTP and no SQL here; every number that the log acknowledged is in exactly one place: the
@@ -11,7 +11,6 @@
 
 pub mod accounts;
 pub mod app;
-pub mod backup;
 mod calendar;
 pub mod catalog;
 pub mod charts;
@@ -24,9 +23,11 @@ mod ledger;
 pub mod listing;
 mod meters;
 pub mod own;
+mod patience;
 mod recorder;
 mod retention;
 mod shard;
+mod state;
 mod writer;
 
 #[cfg(test)]

@@ -6,20 +6,22 @@
 //! See `docs/internals/recorder.md`.
 
 mod fold;
+mod load;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use base::Timestamp;
 use queue::{Batch, Position, Subscription};
 use stats::segment::Partial;
 use store::SegmentKey;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::head::Added;
-use crate::shard::{Shard, State};
+use crate::shard::Shard;
+use crate::state::State;
 use crate::writer::{Halted, Part, Writer, commit};
+pub(crate) use load::load;
 
 /// Most payload read at once, in bytes: about 10,000 points, folded in about 2 ms.
 const BATCH_BYTES: usize = 512 << 10;
@@ -27,6 +29,10 @@ const BATCH_BYTES: usize = 512 << 10;
 const BATCHES_AHEAD: usize = 2;
 /// Dirty minutes, of all shards together, that force a checkpoint: about 4 MB in the store.
 const DIRTY_MAX: usize = 400_000;
+/// Nothing is folded while a shard has more minutes in memory than so many times `cells_max`.
+const FULL: usize = 2;
+/// How often it looks whether there is room again.
+const FULL_PAUSE: Duration = Duration::from_millis(50);
 /// A new stat is written down after this long at most, so that its public id is good.
 const NEW_STAT_DELAY: Duration = Duration::from_millis(200);
 /// `received_at` is written down when it is this much newer than what is in the store, in milliseconds,
@@ -141,12 +147,14 @@ impl Recorder {
     pub(crate) async fn run(mut self) {
         let _announce = Announce(Arc::clone(&self.state));
         loop {
+            let full = self.is_full();
             let done = tokio::select! {
                 biased;
                 () = self.state.stop.requested() => return,
                 Some(command) = self.commands.recv() => self.obey(command).await,
                 () = tokio::time::sleep_until(self.due.into()) => self.checkpoint(false).await,
-                batch = self.batches.recv() => match batch {
+                () = tokio::time::sleep(FULL_PAUSE), if full => Ok(()),
+                batch = self.batches.recv(), if !full => match batch {
                     Some(batch) => self.take(&batch).await,
                     None => return,
                 },
@@ -155,6 +163,12 @@ impl Recorder {
                 return;
             }
         }
+    }
+
+    /// Whether the closing does not keep up: then the log keeps what comes.
+    fn is_full(&self) -> bool {
+        let most = FULL * self.state.config.cells_max;
+        self.state.shards.iter().any(|shard| shard.head.read().cells() > most)
     }
 
     async fn obey(&mut self, command: Command) -> Result<(), Halted> {
@@ -208,6 +222,13 @@ impl Recorder {
             writers.push(shard.writer.lock().await);
         }
         let mut parts = Vec::new();
+        if let Some(writer) = writers.iter().find(|writer| writer.ledger.closing.is_some()) {
+            let hours = writer.ledger.closing.as_ref().map(|closing| closing.hours.clone());
+            state.health.halt(format!("the closing of hours {hours:?} has stopped half way: restart"));
+        }
+        if state.health.is_halted() {
+            return Err(Halted);
+        }
         for (shard, writer) in state.shards.iter().zip(&mut writers) {
             if let Some(part) = prepare(&state, shard, writer, to, last) {
                 parts.push(part);
@@ -295,38 +316,4 @@ impl Drop for Announce {
         }
         self.0.folded.send_modify(|folded| folded.stopped = true);
     }
-}
-
-/// Loads a shard's segments into its head; `skip` tells of a close that was interrupted.
-pub(crate) async fn load(state: &State, shard: &Shard) -> Result<(), store::Error> {
-    let segments = state.store.segments(shard.id.0).await?;
-    let writer = shard.writer.lock().await;
-    let names = state.catalog.names(shard.id);
-    let mut head = shard.head.write();
-    head.admit(names.next());
-    for (key, bytes) in segments {
-        head.open_hour(key.hour);
-        let done_upto = match &writer.ledger.closing {
-            Some(closing) if closing.hours.contains(&key.hour) => closing.upto,
-            _ => 0,
-        };
-        let partials = match stats::segment::decode(&bytes) {
-            Ok(partials) => partials,
-            Err(error) => {
-                state.meters.damaged_blocks.inc();
-                tracing::error!(?key, %error, "a segment is damaged and left out: restore it from a backup");
-                continue;
-            }
-        };
-        for one in partials {
-            let number = one.stat.sequence();
-            let Some(entry) = names.get(number) else { continue };
-            if number > done_upto && one.stat.shard() == shard.id {
-                head.add_cell(key.hour, number, one.minute, one.bucket);
-            }
-            let at = Timestamp::from_minutes(i64::from(key.hour) * 60 + i64::from(one.minute)).millis();
-            entry.received_at.fetch_max(at.min(state.clock.now().millis()), Ordering::Relaxed);
-        }
-    }
-    Ok(())
 }

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use store::BlockKind;
 
 use crate::calendar;
-use crate::closing::patiently;
-use crate::shard::{Shard, State};
-use crate::writer::{Halted, Part, commit};
+use crate::patience::patiently;
+use crate::shard::Shard;
+use crate::state::State;
+use crate::writer::{Halted, Part, commit_moving};
 
 /// Stats whose blocks are removed by one call.
 const STATS_AT_ONCE: usize = 256;
@@ -39,8 +40,7 @@ async fn expire(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
         if ledger == was {
             return Ok(());
         }
-        let _moving = shard.moving.write().await;
-        commit(state, &mut [part]).await?;
+        let _moving = commit_moving(state, part).await?;
         shard.publish_marks(&ledger);
         (ledger.minutes_from, ledger.hours_from)
     };

@@ -4,17 +4,13 @@
 //! **Invariant**: after an error, nobody guesses. The ledger in the store says whether the transaction was
 //! committed (it is ours), was not (it is the one before), or somebody else records this shard (neither).
 
-use std::time::Duration;
-
 use store::Checkpoint;
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use crate::ledger::Ledger;
-use crate::shard::{Shard, State};
-
-/// First pause after an error of the store; it doubles.
-const BACKOFF_MIN: Duration = Duration::from_millis(50);
-/// Longest pause.
-const BACKOFF_MAX: Duration = Duration::from_secs(5);
+use crate::patience::Patience;
+use crate::shard::Shard;
+use crate::state::State;
 
 /// What a shard's recorder has written.
 pub(crate) struct Writer {
@@ -22,8 +18,8 @@ pub(crate) struct Writer {
     pub ledger: Ledger,
     /// The ledger as it is in the store; `None` before the first write.
     pub stored: Option<Vec<u8>>,
-    /// Days before it are being closed: their hours go straight into the day.
-    pub closing_days_before: u32,
+    /// The closing looks for hours that are due from here on, so that all have their turn.
+    pub close_from: u32,
     /// What is in memory is ahead of the store for good: nothing may be written any more.
     pub halted: bool,
 }
@@ -52,9 +48,32 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Writes all parts in one go and returns once they are known to be durable.
+/// Writes all parts in one go and returns once they are known to be durable. For what moves nothing that
+/// readers see.
 pub(crate) async fn commit(state: &State, parts: &mut [Part<'_>]) -> Result<(), Halted> {
-    if parts.iter().any(|part| part.writer.halted) {
+    settle(state, parts, None).await.map(|_| ())
+}
+
+/// As [`commit`], for numbers that leave the head, and marks that say where they are. Readers of the shard
+/// wait from before the transaction until the caller, done with the head, drops what this returns; but not
+/// during the pauses between attempts.
+pub(crate) async fn commit_moving<'a>(
+    state: &State,
+    part: Part<'a>,
+) -> Result<Option<RwLockWriteGuard<'a, ()>>, Halted> {
+    let moving = &part.shard.moving;
+    settle(state, &mut [part], Some(moving)).await
+}
+
+type Moving<'a> = Option<RwLockWriteGuard<'a, ()>>;
+
+async fn settle<'a>(
+    state: &State,
+    parts: &mut [Part<'_>],
+    moving: Option<&'a RwLock<()>>,
+) -> Result<Moving<'a>, Halted> {
+    // Whoever halted may have left a close half done: nothing must be written on top of that.
+    if parts.iter().any(|part| part.writer.halted) || state.health.is_halted() {
         return Err(Halted);
     }
     let mut checkpoints = Vec::with_capacity(parts.len());
@@ -64,56 +83,67 @@ pub(crate) async fn commit(state: &State, parts: &mut [Part<'_>]) -> Result<(), 
         part.checkpoint.blocks.push((Ledger::key(part.shard.id), part.ledger.encode()));
         checkpoints.push(std::mem::take(&mut part.checkpoint));
     }
-    let done = until_known(state, parts, &mut checkpoints).await;
-    for part in parts.iter_mut() {
-        match done {
-            Ok(()) => {
-                part.writer.stored = Some(part.ledger.encode());
-                part.writer.ledger = part.ledger.clone();
-            }
-            Err(Halted) => part.writer.halted = true,
+    let targets: Vec<u64> = checkpoints.iter().map(|one| one.to).collect();
+    let done = until_known(state, parts, &mut checkpoints, moving).await;
+    for (part, to) in parts.iter_mut().zip(targets) {
+        if done.is_ok() {
+            part.writer.position = Some(to);
+            part.writer.stored = Some(part.ledger.encode());
+            part.writer.ledger = part.ledger.clone();
+        } else {
+            part.writer.halted = true;
         }
     }
     done
 }
 
-async fn until_known(
+async fn until_known<'a>(
     state: &State,
-    parts: &mut [Part<'_>],
+    parts: &[Part<'_>],
     checkpoints: &mut Vec<Checkpoint>,
-) -> Result<(), Halted> {
-    let targets: Vec<u64> = checkpoints.iter().map(|one| one.to).collect();
-    let mut pause = BACKOFF_MIN;
-    while !checkpoints.is_empty() {
-        let Err(error) = state.store.checkpoint(checkpoints).await else { break };
-        failing(state, &error);
-        loop {
-            tokio::select! {
-                () = state.stop.requested() => return Err(Halted),
-                () = tokio::time::sleep(pause) => {}
-            }
-            pause = (pause * 2).min(BACKOFF_MAX);
-            match outcome(state, parts, checkpoints).await {
-                Ok(()) => break,
-                Err(Outcome::Unknown(error)) => failing(state, &error),
-                Err(Outcome::Taken(shard)) => {
-                    state.health.halt(format!("another recorder writes shard {shard}: stop one of the two"));
-                    return Err(Halted);
-                }
+    moving: Option<&'a RwLock<()>>,
+) -> Result<Moving<'a>, Halted> {
+    let mut patience = Patience::new();
+    loop {
+        let still = match moving {
+            Some(moving) => Some(moving.write().await),
+            None => None,
+        };
+        match state.store.checkpoint(checkpoints).await {
+            Ok(()) => checkpoints.clear(),
+            Err(error) => {
+                patience.failed(state, &error);
+                // Until it is known where the numbers are, readers wait.
+                find_out(state, parts, checkpoints, &mut patience).await?;
             }
         }
+        if checkpoints.is_empty() {
+            *state.health.store.lock() = None;
+            return Ok(still);
+        }
+        drop(still);
+        patience.pause(state).await?;
     }
-    *state.health.store.lock() = None;
-    for (part, to) in parts.iter_mut().zip(targets) {
-        part.writer.position = Some(to);
-    }
-    Ok(())
 }
 
-fn failing(state: &State, error: &store::Error) {
-    state.meters.store_errors.inc();
-    tracing::warn!(%error, "the store did not take a checkpoint; it is tried again");
-    *state.health.store.lock() = Some(error.to_string());
+/// Keeps of `checkpoints` those that were not committed.
+async fn find_out(
+    state: &State,
+    parts: &[Part<'_>],
+    checkpoints: &mut Vec<Checkpoint>,
+    patience: &mut Patience,
+) -> Result<(), Halted> {
+    loop {
+        match outcome(state, parts, checkpoints).await {
+            Ok(()) => return Ok(()),
+            Err(Outcome::Unknown(error)) => patience.failed(state, &error),
+            Err(Outcome::Taken(shard)) => {
+                state.health.halt(format!("another recorder writes shard {shard}: stop one of the two"));
+                return Err(Halted);
+            }
+        }
+        patience.pause(state).await?;
+    }
 }
 
 enum Outcome {
@@ -121,7 +151,6 @@ enum Outcome {
     Taken(u8),
 }
 
-/// Keeps of `checkpoints` those that were not committed.
 async fn outcome(
     state: &State,
     parts: &[Part<'_>],

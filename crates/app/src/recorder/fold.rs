@@ -10,7 +10,7 @@ use stats::{ShardId, StatId};
 use crate::calendar;
 use crate::catalog::Names;
 use crate::head::Head;
-use crate::shard::State;
+use crate::state::State;
 
 /// What a batch did besides being folded.
 #[derive(Default)]

@@ -117,7 +117,8 @@ impl House {
 
     /// Closes what is due.
     pub(super) async fn close(&self) {
-        crate::closing::pass(&self.app.state).await.expect("nothing stops the closing");
+        use crate::closing::{Due, pass};
+        while pass(&self.app.state).await.expect("nothing stops the closing") == Due::Now {}
     }
 
     pub(super) async fn series(&self, name: &str, window: Window) -> Series {

@@ -253,20 +253,6 @@ async fn a_store_that_is_ahead_of_its_log_goes_on_counting() {
 }
 
 #[tokio::test]
-async fn a_backup_is_a_whole_store() {
-    let house = House::new().await;
-    house.count("a", 5.0).await;
-    house.checkpoint().await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = crate::backup::backup(&*house.store, &folder.path().join("copy")).await.expect("a copy");
-    let copy = store::open_sqlite(&file).await.expect("it opens");
-    assert_eq!(copy.stats(None).await.expect("it reads").len(), 1);
-    assert_eq!(copy.positions().await.expect("it reads").len(), 4);
-    copy.close().await.expect("it closes");
-    house.kill().await;
-}
-
-#[tokio::test]
 async fn a_close_too_large_for_one_transaction_goes_on_where_it_was() {
     let config = crate::Config { shards: 1, ..config() };
     let mut house = House::with(config, NOON).await;
@@ -285,17 +271,83 @@ async fn a_close_too_large_for_one_transaction_goes_on_where_it_was() {
     .await;
     house = house.restart().await;
     assert!(closing.await.expect("no panic").is_err(), "the kill interrupted it");
-    let ids: Vec<StatId> =
-        names.iter().map(|name| house.app.catalog.by_name(ME, name).expect("there").id).collect();
-    let window = house.app.charts.window(Timeframe::parse("1d1d").expect("a timeframe"), None);
-    for what in ["half closed", "closed"] {
+    let ledger = house.app.state.shard(ShardId(0)).writer.lock().await.ledger.clone();
+    assert_eq!(ledger.closing, None, "it is finished before anything else is written");
+    // More for the same hour, of stats that were done and of some that were not.
+    house.send(&numbers).await;
+    house.checkpoint().await;
+    let expected = [Some(Bucket { sum: 2.0, count: 2, ..Bucket::of(1.0) })];
+    for what in ["open again", "after a kill", "closed"] {
+        let ids: Vec<StatId> =
+            names.iter().map(|name| house.app.catalog.by_name(ME, name).expect("there").id).collect();
+        let window = house.app.charts.window(Timeframe::parse("1d1d").expect("a timeframe"), None);
         let series = house.app.charts.series_of(&ids, window).await.expect("series");
-        assert!(series.iter().all(|one| one.buckets == [Some(Bucket::of(1.0))]), "{what}");
+        let wrong = series.iter().position(|one| one.buckets != expected);
+        assert_eq!(wrong, None, "{what}");
+        if what == "open again" {
+            house = house.restart().await;
+        }
         house.close().await;
     }
-    let ledger = house.app.state.shard(ShardId(0)).writer.lock().await.ledger.clone();
-    assert_eq!(ledger.closing, None);
     house.kill().await;
+}
+
+#[tokio::test]
+async fn nothing_is_written_once_the_closing_has_stopped_half_way() {
+    let mut house = House::new().await;
+    house.count("a", 1.0).await;
+    house.checkpoint().await;
+    let shard = house.app.catalog.by_name(ME, "a").expect("there").id.shard();
+    house.app.state.shard(shard).writer.lock().await.ledger.closing =
+        Some(crate::ledger::Closing { hours: vec![crate::calendar::hour(NOON)], upto: 1 });
+    house.count("a", 2.0).await;
+    house.app.settled().await;
+    assert!(house.app.checkpoint().await.is_err());
+    assert!(house.app.readiness().expect_err("it is not ready").contains("half way"));
+    house = house.restart().await;
+    house.app.settled().await;
+    assert_eq!(house.total("a", "1h1m").await, 3.0, "the log has kept it");
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn while_the_closing_lags_the_log_keeps_what_comes() {
+    let house = House::with(crate::Config { shards: 1, cells_max: 100, ..config() }, NOON).await;
+    let turn = house.app.state.closing.lock().await;
+    let old: Vec<_> =
+        (0..300).map(|n| ("a", stats::Kind::Counter, 1.0, NOON - Duration::from_secs(60) * n)).collect();
+    house.send(&old).await;
+    house.checkpoint().await;
+    house.send(&old).await;
+    house.app.checkpoint().await.expect("commands are obeyed");
+    assert_eq!(house.app.state.meters.folded.get(), 300, "nothing more is folded");
+    drop(turn);
+    house.app.settled().await;
+    house.close().await;
+    assert_eq!(house.total("a", "1d1h").await, 600.0);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn readers_do_not_wait_out_the_pauses_of_a_failing_store() {
+    let house = House::new().await;
+    house.count("a", 1.0).await;
+    house.checkpoint().await;
+    house.clock.advance(2 * HOUR);
+    house.store.plan(&[Fault::Before; 1_000]);
+    let state = house.app.state.clone();
+    let closing = tokio::spawn(async move { crate::closing::pass(&state).await });
+    // Pauses double from 50 ms: by now they are long.
+    base::testkit::eventually(Duration::from_secs(20), "it fails for the fifth time", async || {
+        (house.app.state.meters.store_errors.get() >= 5).then_some(())
+    })
+    .await;
+    let looking = house.total("a", "1d1h");
+    let total = tokio::time::timeout(Duration::from_millis(700), looking).await;
+    assert_eq!(total.expect("readers do not wait"), 1.0);
+    house.store.heal();
+    house.kill().await;
+    closing.await.expect("no panic").ok();
 }
 
 #[tokio::test]

@@ -1,0 +1,101 @@
+//! What all parts of the recorder share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base::tasks::Stop;
+use base::{Clock, Timestamp};
+use parking_lot::Mutex;
+use stats::ShardId;
+use store::{BlockKey, Store};
+use tokio::sync::watch;
+
+use crate::app::Config;
+use crate::catalog::Catalog;
+use crate::meters::Meters;
+use crate::shard::Shard;
+
+/// Shared by recorder, closing, retention and charts.
+pub(crate) struct State {
+    pub config: Config,
+    pub clock: Clock,
+    pub store: Arc<dyn Store>,
+    pub queue: queue::Queue,
+    pub catalog: Catalog,
+    pub shards: Vec<Shard>,
+    pub meters: Meters,
+    pub health: Health,
+    pub stop: Stop,
+    /// One pass of the closing at a time.
+    pub closing: tokio::sync::Mutex<()>,
+    /// Messages handed to the queue by this process.
+    pub published: AtomicU64,
+    /// Messages of this process that are folded, and whether the recorder still runs.
+    pub folded: watch::Sender<Folded>,
+}
+
+/// How far the recorder is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Folded {
+    /// Messages published by this process that are in the head.
+    pub messages: u64,
+    /// The position behind the last message read.
+    pub position: u64,
+    /// What the log held at the start is in the head.
+    pub replayed: bool,
+    pub stopped: bool,
+}
+
+/// Why it is not well, if so.
+#[derive(Default)]
+pub(crate) struct Health {
+    /// For good.
+    pub halted: Mutex<Option<String>>,
+    /// Until it works again.
+    pub store: Mutex<Option<String>>,
+}
+
+impl Health {
+    /// Says for good why the recorder stopped; the first reason stays.
+    pub(crate) fn halt(&self, reason: String) {
+        tracing::error!(reason, "the recorder stops");
+        self.halted.lock().get_or_insert(reason);
+    }
+
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted.lock().is_some()
+    }
+}
+
+impl State {
+    pub(crate) fn shard(&self, id: ShardId) -> &Shard {
+        &self.shards[usize::from(id.0)]
+    }
+
+    /// The first day whose minutes are to be kept.
+    pub(crate) fn minutes_from(&self, now: Timestamp) -> u32 {
+        crate::calendar::day(now - self.config.keep_minutes)
+    }
+
+    /// The first day whose hours are to be kept: the first of a month.
+    pub(crate) fn hours_from(&self, now: Timestamp) -> u32 {
+        crate::calendar::month_start(crate::calendar::day(now - self.config.keep_hours))
+    }
+
+    /// Unpacks a block. A damaged one is logged by name, counted, and taken for empty.
+    pub(crate) fn unpack(&self, key: BlockKey, bytes: &[u8]) -> stats::rollup::Run {
+        stats::block::decode(bytes).unwrap_or_else(|error| {
+            self.meters.damaged_blocks.inc();
+            tracing::error!(
+                kind = ?key.kind, stat = key.stat, number = key.number, %error,
+                "a block is damaged and left out: restore it from a backup"
+            );
+            Vec::new()
+        })
+    }
+
+    /// How many messages this process has published so far.
+    pub(crate) fn published(&self) -> u64 {
+        self.published.load(Ordering::SeqCst)
+    }
+}
