@@ -1,8 +1,13 @@
 //! `multipart/form-data`, which PHP's curl sends where it is given an array.
 
+use memchr::memmem;
+
 use crate::params::Params;
 
-/// The boundary in a `Content-Type`, if it is multipart.
+/// The longest boundary that RFC 2046 allows.
+const BOUNDARY_BYTES_MAX: usize = 70;
+
+/// The boundary in a `Content-Type`, if it is multipart; one that is too long is none.
 pub(crate) fn boundary(content_type: &[u8]) -> Option<&[u8]> {
     const MULTIPART: &[u8] = b"multipart/form-data";
     const BOUNDARY: &[u8] = b"boundary=";
@@ -16,11 +21,7 @@ pub(crate) fn boundary(content_type: &[u8]) -> Option<&[u8]> {
         Some(quoted) => quoted.split(|byte| *byte == b'"').next()?,
         None => value.split(|byte| *byte == b';').next()?.trim_ascii(),
     };
-    (!value.is_empty()).then_some(value)
-}
-
-fn find(text: &[u8], word: &[u8]) -> Option<usize> {
-    text.windows(word.len()).position(|part| part == word)
+    (1..=BOUNDARY_BYTES_MAX).contains(&value.len()).then_some(value)
 }
 
 /// The name of a part: what stands in quotes behind `name=` in its head.
@@ -29,15 +30,17 @@ fn name(head: &[u8]) -> Option<&[u8]> {
     head[at + 6..].split(|byte| *byte == b'"').next()
 }
 
-/// Adds what the parts say to what is missing. Never fails: what is no part is passed over.
+/// Adds what the parts say to what is missing. Never fails: what is no part is passed over. Every byte is
+/// looked at a fixed number of times, whatever the boundary is.
 pub(crate) fn read<'a>(body: &'a [u8], boundary: &[u8], params: &mut Params<'a>) {
     let delimiter = [b"--", boundary].concat();
+    let (delimiter, blank_line) = (memmem::Finder::new(&delimiter), memmem::Finder::new(b"\r\n\r\n"));
     let mut rest = body;
-    while let Some(at) = find(rest, &delimiter) {
-        rest = &rest[at + delimiter.len()..];
-        let Some(split) = find(rest, b"\r\n\r\n") else { return };
+    while let Some(at) = delimiter.find(rest) {
+        rest = &rest[at + delimiter.needle().len()..];
+        let Some(split) = blank_line.find(rest) else { return };
         let (head, content) = (&rest[..split], &rest[split + 4..]);
-        let end = find(content, &delimiter).unwrap_or(content.len());
+        let end = delimiter.find(content).unwrap_or(content.len());
         let value = content[..end].strip_suffix(b"\r\n").unwrap_or(&content[..end]);
         if let Some(name) = name(head) {
             params.set(name, || String::from_utf8_lossy(value));
@@ -64,6 +67,23 @@ mod tests {
         assert_eq!(boundary(b"multipart/form-data; boundary=\"a;b\"; x=y"), Some(&b"a;b"[..]));
         assert_eq!(boundary(b"multipart/form-data"), None);
         assert_eq!(boundary(b"text/plain; boundary=x"), None);
+    }
+
+    #[test]
+    fn boundaries_that_are_too_long_are_none() {
+        let kind =
+            |length: usize| [b"multipart/form-data; boundary=", vec![b'-'; length].as_slice()].concat();
+        assert_eq!(boundary(&kind(70)).map(<[u8]>::len), Some(70));
+        assert_eq!(boundary(&kind(71)), None);
+    }
+
+    #[test]
+    fn near_boundaries_are_content() {
+        let (boundary, mut body) = ([[b'-'; 69].as_slice(), b"x"].concat(), vec![b'-'; 1 << 20]);
+        body.extend_from_slice(b"x\r\nname=\"stat\"\r\n\r\na--");
+        let mut params = Params::default();
+        read(&body, &boundary, &mut params);
+        assert_eq!(params.stat.as_deref(), Some("a--"));
     }
 
     proptest! {
