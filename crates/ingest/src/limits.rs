@@ -35,7 +35,7 @@ pub struct Limits {
     /// How long a request head may take to arrive: 10 s, then 408.
     #[serde(with = "base::size::duration")]
     pub header_time: Duration,
-    /// How long the body of an ingest request may take to arrive: 30 s, then 408 and nothing taken.
+    /// How long the body of a request may take to arrive, on any path: 30 s, then 408 and nothing taken.
     #[serde(with = "base::size::duration")]
     pub body_time: Duration,
     /// How long the log may take to make a request durable: 30 s, then 503.

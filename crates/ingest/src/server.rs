@@ -4,6 +4,7 @@
 //! The ingest paths are matched first and run where they arrive; everything else is called on the
 //! runtime that called [`Server::run`], so that a heavy page does not hold up a point.
 
+mod arriving;
 mod connection;
 mod core;
 mod listener;
@@ -21,13 +22,15 @@ use base::metrics::Metrics;
 use base::tasks::Stop;
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tower::Service;
 
 use crate::ingest::Ingest;
 use crate::sink::Sink;
+
+pub use self::arriving::Arriving;
+pub use self::core::REFUSALS_MAX;
 
 use self::core::Core;
 use self::metrics::ServerMetrics;
@@ -41,6 +44,8 @@ pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What serves the paths that are not for ingest: an axum `Router`, for instance.
 ///
+/// The bodies of its requests have `Limits::body_time` to arrive; how large one may be is its own matter.
+///
 /// A peer may stop sending and still wait for its answer, so its leaving is noticed by the second
 /// write after it: an endless answer must send something now and then, and must end at the stop.
 pub trait Fallback: Clone + Send + Sync + 'static {
@@ -48,18 +53,18 @@ pub trait Fallback: Clone + Send + Sync + 'static {
     type Body: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static;
 
     /// Answers one request.
-    fn answer(self, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+    fn answer(self, request: Request<Arriving>) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 impl<S, B> Fallback for S
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request<Arriving>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
     B: http_body::Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
     type Body = B;
 
-    async fn answer(self, request: Request<Incoming>) -> Response<B> {
+    async fn answer(self, request: Request<Arriving>) -> Response<B> {
         match tower::ServiceExt::oneshot(self, request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -118,7 +123,7 @@ impl Server {
         stop: Stop,
     ) -> io::Result<Running> {
         let metrics = Arc::new(ServerMetrics::new(metrics));
-        let connections = Arc::new(AtomicUsize::new(0));
+        let (connections, refusals) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let mut cores = Vec::with_capacity(self.listeners.len());
         for (number, listeners) in self.listeners.into_iter().enumerate() {
             let core = Core {
@@ -127,6 +132,7 @@ impl Server {
                 background: Handle::current(),
                 metrics: Arc::clone(&metrics),
                 connections: Arc::clone(&connections),
+                refusals: Arc::clone(&refusals),
             };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (done, ended) = oneshot::channel();

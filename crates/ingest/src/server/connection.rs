@@ -25,6 +25,7 @@ use crate::endpoint::Endpoint;
 use crate::limits::Limits;
 use crate::sink::Sink;
 
+use super::arriving::Arriving;
 use super::core::Core;
 use super::socket::{Phase, Socket};
 use super::{Fallback, Peer};
@@ -210,7 +211,7 @@ async fn route<S: Sink, F: Fallback>(
     core: &Core<S, F>,
     socket: &Socket,
     peer: SocketAddr,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Result<Reply<F::Body>, Infallible> {
     if let Some(endpoint) = Endpoint::of(request.uri().path()) {
         socket.enter(Phase::Body);
@@ -221,13 +222,15 @@ async fn route<S: Sink, F: Fallback>(
         }
         return Ok(answer.map(Either::Left));
     }
-    socket.enter(Phase::Elsewhere);
+    socket.enter(Phase::Body);
+    let mut request = request.map(|body| Arriving::new(body, socket));
     request.extensions_mut().insert(Peer(peer));
     let fallback = core.fallback.clone();
     let response =
         AbortOnDropHandle::new(core.background.spawn(async move { fallback.answer(request).await }));
     Ok(match response.await {
         Ok(response) => {
+            socket.body_is_over();
             response.map(|body| Either::Right(Streamed { body: Box::pin(body), socket: socket.clone() }))
         }
         Err(error) => {

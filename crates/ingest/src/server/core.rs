@@ -23,8 +23,8 @@ use super::metrics::ServerMetrics;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long connections are still read after the stop: requests that have arrived by then are served.
 const ARRIVED: Duration = Duration::from_millis(50);
-/// Most connections, a core, that are told politely that there are too many.
-const REFUSALS_MAX: usize = 256;
+/// Most connections at once that are told politely that there are too many; one more is just closed.
+pub const REFUSALS_MAX: usize = 256;
 
 /// What the connections of one thread share.
 pub(super) struct Core<S, F> {
@@ -35,6 +35,8 @@ pub(super) struct Core<S, F> {
     pub(super) metrics: Arc<ServerMetrics>,
     /// Open connections of all threads.
     pub(super) connections: Arc<AtomicUsize>,
+    /// Connections of all threads that are being refused.
+    pub(super) refusals: Arc<AtomicUsize>,
 }
 
 impl<S, F: Clone> Clone for Core<S, F> {
@@ -45,6 +47,7 @@ impl<S, F: Clone> Clone for Core<S, F> {
             background: self.background.clone(),
             metrics: Arc::clone(&self.metrics),
             connections: Arc::clone(&self.connections),
+            refusals: Arc::clone(&self.refusals),
         }
     }
 }
@@ -97,7 +100,6 @@ impl<S: Sink, F: Fallback> Core<S, F> {
         open: TaskTracker,
         closing: CancellationToken,
     ) {
-        let refusals = Arc::new(AtomicUsize::new(0));
         let mut stopped = std::pin::pin!(stop.requested());
         loop {
             let next = std::future::poll_fn(|cx| match listener.poll_accept(cx) {
@@ -106,7 +108,7 @@ impl<S: Sink, F: Fallback> Core<S, F> {
             });
             match next.await {
                 None => break,
-                Some(Ok((stream, peer))) => self.admit(stream, peer, &refusals, &open, &closing),
+                Some(Ok((stream, peer))) => self.admit(stream, peer, &open, &closing),
                 Some(Err(error)) => {
                     tracing::warn!(%error, "cannot accept connections for now");
                     tokio::time::timeout(ACCEPT_PAUSE, &mut stopped).await.ok();
@@ -127,7 +129,7 @@ impl<S: Sink, F: Fallback> Core<S, F> {
         for (stream, peer) in waiting {
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             if let Ok(stream) = stream {
-                self.admit(stream, peer, &refusals, &open, &closing);
+                self.admit(stream, peer, &open, &closing);
             }
         }
     }
@@ -136,7 +138,6 @@ impl<S: Sink, F: Fallback> Core<S, F> {
         self: &Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
-        refusals: &Arc<AtomicUsize>,
         open: &TaskTracker,
         closing: &CancellationToken,
     ) {
@@ -144,14 +145,13 @@ impl<S: Sink, F: Fallback> Core<S, F> {
         if self.connections.fetch_add(1, Ordering::Relaxed) >= self.ingest.config().limits.connections {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             self.metrics.refused.inc();
-            if refusals.fetch_add(1, Ordering::Relaxed) < REFUSALS_MAX {
-                let refusals = Arc::clone(refusals);
+            if self.refusals.fetch_add(1, Ordering::Relaxed) < REFUSALS_MAX {
                 open.spawn(async move {
                     connection::refuse(stream).await;
-                    refusals.fetch_sub(1, Ordering::Relaxed);
+                    core.refusals.fetch_sub(1, Ordering::Relaxed);
                 });
             } else {
-                refusals.fetch_sub(1, Ordering::Relaxed);
+                self.refusals.fetch_sub(1, Ordering::Relaxed);
             }
             return;
         }

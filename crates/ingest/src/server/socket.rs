@@ -30,11 +30,11 @@ pub(super) enum Phase {
     Idle,
     /// Some of a request's head is there.
     Head,
-    /// An ingest request's body is awaited.
+    /// A request's body is awaited.
     Body,
     /// The log is awaited.
     Settling,
-    /// The fallback works, at its own pace.
+    /// The fallback has the whole request and works, at its own pace.
     Elsewhere,
 }
 
@@ -79,6 +79,15 @@ impl Socket {
         let mut state = self.0.lock();
         state.phase = phase;
         state.since = Instant::now();
+    }
+
+    /// The fallback waits for the body no longer. No matter if the connection is further already.
+    pub(super) fn body_is_over(&self) {
+        let mut state = self.0.lock();
+        if state.phase == Phase::Body {
+            state.phase = Phase::Elsewhere;
+            state.since = Instant::now();
+        }
     }
 
     /// What is awaited, since when, and since when the peer has not read.

@@ -13,7 +13,6 @@ use base::{Clock, Timestamp};
 use bytes::Bytes;
 use eyrie_ingest::{self as ingest, Config, Ingest, Running, Server, Sink};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use parking_lot::Mutex;
 use stats::{AccountId, Kind, StatName};
@@ -220,11 +219,18 @@ pub(crate) fn post(head: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     request
 }
 
-pub(crate) async fn fallback(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(crate) async fn fallback(
+    request: Request<ingest::server::Arriving>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     assert!(request.extensions().get::<ingest::server::Peer>().is_some());
     match request.uri().path() {
         "/panic" => panic!("on purpose"),
         "/never" => std::future::pending().await,
+        "/length" => {
+            let body =
+                http_body_util::BodyExt::collect(request.into_body()).await.map(|body| body.to_bytes());
+            Ok(Response::new(Full::new(format!("{:?}", body.map(|body| body.len()).ok()).into())))
+        }
         "/big" => Ok(Response::new(Full::new(Bytes::from(vec![b'x'; 3 << 20])))),
         path => Ok(Response::new(Full::new(format!("fallback: {} {path}", request.method()).into()))),
     }

@@ -118,6 +118,25 @@ async fn slow_heads_and_bodies_are_408_and_count_nothing() {
 }
 
 #[tokio::test]
+async fn bodies_of_other_paths_may_not_be_slow_either() {
+    let house = House::with(|config| config.limits.body_time = SHORT);
+    for path in ["/length", "/never"] {
+        let mut client = house.connect().await;
+        client.write(format!("POST {path} HTTP/1.1\r\nContent-Length: 1000000\r\n\r\nsome")).await;
+        assert_eq!(status(&client.rest().await), "408", "{path}");
+    }
+    assert_eq!(house.metric("http_timeouts_total"), 2.0);
+    // Whole ones are read, whoever answers without reading keeps its time, and so does a slow answer.
+    assert!(house.post("/length", "x".repeat(300_000)).await.ends_with("Some(300000)"));
+    assert!(house.post("/length", "").await.ends_with("Some(0)"));
+    assert!(house.post("/unread", "xyz").await.ends_with("fallback: POST /unread"));
+    let mut slow = house.connect().await;
+    slow.write("GET /never HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    let answer = tokio::time::timeout(SHORT * 4, slow.rest()).await;
+    assert!(answer.is_err(), "only the body is timed: {answer:?}");
+}
+
+#[tokio::test]
 async fn silent_connections_are_closed_between_requests() {
     let house = House::with(|config| config.limits.idle_time = SHORT);
     let mut client = house.connect().await;
