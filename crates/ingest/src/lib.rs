@@ -6,7 +6,7 @@
 //! ```
 //! Read in this order: [`endpoint`] (which paths are ours), [`limits`] (every limit by its name),
 //! `params`, `json`, `multipart`, `number`, `body` (what clients send), `post` (what it means),
-//! [`answer`] (what is said), [`Ingest`] (the whole way of one request), [`sink`] (where points go),
+//! [`answer`] (what is said), `script` (StatHat's library for browsers), [`Ingest`] (the whole way of one request), [`sink`] (where points go),
 //! [`server`] (listeners, connections, drain). For users: `docs/guide/ingest.md`.
 //!
 //! **Invariants**
@@ -28,6 +28,7 @@ mod multipart;
 mod number;
 mod params;
 mod post;
+mod script;
 pub mod server;
 pub mod sink;
 

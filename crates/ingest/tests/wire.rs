@@ -7,6 +7,7 @@ mod wire {
     mod clients;
     mod faults;
     mod limits;
+    mod script;
     mod server;
     mod shapes;
 }

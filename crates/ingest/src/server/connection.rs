@@ -23,6 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::answer::{self, Answer};
 use crate::endpoint::Endpoint;
 use crate::limits::Limits;
+use crate::script;
 use crate::sink::Sink;
 
 use super::arriving::Arriving;
@@ -221,6 +222,10 @@ async fn route<S: Sink, F: Fallback>(
             socket.cut();
         }
         return Ok(answer.map(Either::Left));
+    }
+    if script::is_at(request.uri().path()) {
+        socket.enter(Phase::Idle);
+        return Ok(script::answer(request.method()).map(Either::Left));
     }
     socket.enter(Phase::Body);
     let mut request = request.map(|body| Arriving::new(body, socket));
