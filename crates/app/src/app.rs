@@ -265,6 +265,7 @@ async fn open_shards(
                 ledger,
                 stored,
                 close_from: 0,
+                unreadable_segments: Vec::new(),
                 halted: false,
             }),
             moving: tokio::sync::RwLock::default(),

@@ -171,7 +171,7 @@ impl OneStat {
                 let key = source.key(state.shard(shard), self.wanted.stat);
                 if unpacked.as_ref().is_none_or(|(of, _)| *of != key) {
                     let Some(bytes) = blocks.get(&key) else { continue };
-                    unpacked = Some((key, state.unpack(key, bytes)));
+                    unpacked = Some((key, state.unpack(key, bytes).unwrap_or_default()));
                 }
                 if let Some((_, run)) = &unpacked {
                     pieces.extend(source.pieces(run));

@@ -14,7 +14,7 @@ use stats::rollup::Run;
 use store::BlockKind;
 
 use crate::calendar::{self, HOURS_OF_DAY};
-use crate::ladder::{Blocks, Rung};
+use crate::ladder::{Blocks, Rung, sequence};
 use crate::ledger::Closing;
 use crate::patience::patiently;
 use crate::shard::Shard;
@@ -130,9 +130,14 @@ async fn close_hours(
             let head = shard.head.read();
             known.iter().map(|stat| (*stat, minutes_of(&head, hours, *stat))).collect()
         };
+        let mut blocks = unpack(state, found).await?;
+        let missing = blocks.missing(shard);
+        if !missing.is_empty() {
+            let found = patiently(state, || state.store.blocks_of(&missing)).await?;
+            blocks.extend(unpack(state, found).await?);
+        }
         let (context, id) = (Arc::clone(state), shard.id);
         let blocks = in_background(state, move || {
-            let mut blocks = Blocks::unpack(&context, found);
             for (stat, run) in &minutes {
                 blocks.add(context.shard(id), *stat, rung, run);
             }
@@ -147,6 +152,8 @@ async fn close_hours(
         };
         if rest.is_empty() {
             part.checkpoint.deleted_segment_hours = hours.to_vec();
+            let stay = part.writer.unreadable_segments.iter().filter(|key| hours.contains(&key.hour));
+            part.checkpoint.kept_segments = stay.copied().collect();
         }
         let _moving = commit_moving(state, part).await?;
         let mut head = shard.head.write();
@@ -220,35 +227,41 @@ async fn close_days(
     // A stat's days are closed together; few transactions have more than one day to close.
     let mut keys: Vec<_> = hours
         .iter()
-        .flat_map(|(key, _)| {
-            Rung::Day(key.number / HOURS_OF_DAY).keys(shard, stats::StatId(key.stat).sequence())
-        })
+        .flat_map(|(key, _)| Rung::Day(key.number / HOURS_OF_DAY).keys(shard, sequence(*key)))
         .collect();
     keys.sort_unstable();
     keys.dedup();
     let found = patiently(state, || state.store.blocks_of(&keys)).await?;
-    let gone: Vec<_> = hours.iter().map(|(key, _)| *key).collect();
     let (context, id) = (Arc::clone(state), shard.id);
-    let blocks = in_background(state, move || {
+    let (blocks, gone) = in_background(state, move || {
         let shard = context.shard(id);
         let mut blocks = Blocks::unpack(&context, found);
+        let mut gone = Vec::with_capacity(hours.len());
         let day = |(key, _): &(store::BlockKey, Vec<u8>)| (key.stat, key.number / HOURS_OF_DAY);
         for of_day in hours.chunk_by(|a, b| day(a) == day(b)) {
             let mut minutes = Run::new();
             for (key, bytes) in of_day {
+                let Some(of_hour) = context.unpack(*key, bytes) else { continue };
                 let offset = (key.number % HOURS_OF_DAY * 60) as u16;
-                stats::rollup::append(&mut minutes, &context.unpack(*key, bytes), offset);
+                stats::rollup::append(&mut minutes, &of_hour, offset);
+                gone.push(*key);
             }
-            let (stat, day) = day(&of_day[0]);
-            blocks.add(shard, stats::StatId(stat).sequence(), Rung::Day(day), &minutes);
+            if !minutes.is_empty() {
+                blocks.add(shard, sequence(of_day[0].0), Rung::Day(day(&of_day[0]).1), &minutes);
+            }
         }
-        blocks.pack()
+        (blocks.pack(), gone)
     })
     .await?;
     let mut part = Part::new(shard, &mut writer);
     part.checkpoint.blocks = blocks;
     part.checkpoint.deleted_blocks = gone;
     commit_moving(state, part).await.map(|_| ())
+}
+
+async fn unpack(state: &Arc<State>, blocks: Vec<(store::BlockKey, Vec<u8>)>) -> Result<Blocks, Halted> {
+    let context = Arc::clone(state);
+    in_background(state, move || Blocks::unpack(&context, blocks)).await
 }
 
 /// Packing takes milliseconds: not on a thread that serves.

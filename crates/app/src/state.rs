@@ -82,16 +82,18 @@ impl State {
         crate::calendar::month_start(crate::calendar::day(now - self.config.keep_hours))
     }
 
-    /// Unpacks a block. A damaged one is logged by name, counted, and taken for empty.
-    pub(crate) fn unpack(&self, key: BlockKey, bytes: &[u8]) -> stats::rollup::Run {
-        stats::block::decode(bytes).unwrap_or_else(|error| {
+    /// Unpacks a block. One that cannot be read is logged by name and counted: readers leave it out, and nobody
+    /// writes over it or removes it.
+    pub(crate) fn unpack(&self, key: BlockKey, bytes: &[u8]) -> Option<stats::rollup::Run> {
+        let unpacked = stats::block::decode(bytes);
+        if let Err(error) = &unpacked {
             self.meters.damaged_blocks.inc();
             tracing::error!(
                 kind = ?key.kind, stat = key.stat, number = key.number, %error,
-                "a block is damaged and left out: restore it from a backup"
+                "a block cannot be read and is left out: restore it from a backup"
             );
-            Vec::new()
-        })
+        }
+        unpacked.ok()
     }
 
     /// How many messages this process has published so far.

@@ -1,5 +1,6 @@
 //! The whole crate on a real log and a real store in a temporary folder, with a clock that tests move.
 
+mod damage;
 mod faults;
 mod house;
 mod life;

@@ -20,6 +20,8 @@ pub(crate) struct Writer {
     pub stored: Option<Vec<u8>>,
     /// The closing looks for hours that are due from here on, so that all have their turn.
     pub close_from: u32,
+    /// Met at the start: they stay when their hours go.
+    pub unreadable_segments: Vec<store::SegmentKey>,
     /// What is in memory is ahead of the store for good: nothing may be written any more.
     pub halted: bool,
 }

@@ -94,4 +94,6 @@ pub struct Checkpoint {
     pub deleted_blocks: Vec<crate::BlockKey>,
     /// All segments of these hours go, those of the same checkpoint too.
     pub deleted_segment_hours: Vec<u32>,
+    /// Segments that stay though their hour goes: bytes that the caller could not read.
+    pub kept_segments: Vec<crate::SegmentKey>,
 }

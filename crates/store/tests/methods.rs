@@ -159,6 +159,20 @@ async fn a_checkpoint_is_whole() {
     assert_eq!(of_one, [(block(0x103, 4), vec![44])]);
     assert_eq!(store.segments(3).await.unwrap(), [(segment(6, 3), vec![])]);
     store.checkpoint(&[]).await.unwrap();
+
+    let segments = (0..6).map(|sequence| (segment(7, sequence), vec![1])).collect();
+    let third = Checkpoint {
+        shard: 3,
+        from: Some(10),
+        to: 10,
+        segments,
+        deleted_segment_hours: vec![6, 7],
+        kept_segments: vec![segment(7, 4), segment(7, 0), segment(8, 1)],
+        ..Default::default()
+    };
+    store.checkpoint(&[third]).await.unwrap();
+    let left: Vec<_> = store.segments(3).await.unwrap().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(left, [segment(7, 0), segment(7, 4)]);
 }
 
 #[tokio::test]

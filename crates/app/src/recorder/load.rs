@@ -10,12 +10,11 @@ use crate::state::State;
 /// Loads a shard's segments into its head. Of a close that was interrupted, what is in blocks already is left out.
 pub(crate) async fn load(state: &State, shard: &Shard) -> Result<(), store::Error> {
     let segments = state.store.segments(shard.id.0).await?;
-    let writer = shard.writer.lock().await;
+    let mut writer = shard.writer.lock().await;
     let names = state.catalog.names(shard.id);
     let mut head = shard.head.write();
     head.admit(names.next());
     for (key, bytes) in segments {
-        head.open_hour(key.hour);
         let done_upto = match &writer.ledger.closing {
             Some(closing) if closing.hours.contains(&key.hour) => closing.upto,
             _ => 0,
@@ -24,10 +23,12 @@ pub(crate) async fn load(state: &State, shard: &Shard) -> Result<(), store::Erro
             Ok(partials) => partials,
             Err(error) => {
                 state.meters.damaged_blocks.inc();
-                tracing::error!(?key, %error, "a segment is damaged and left out: restore it from a backup");
+                tracing::error!(?key, %error, "a segment cannot be read and is left out: restore it from a backup");
+                writer.unreadable_segments.push(key);
                 continue;
             }
         };
+        head.open_hour(key.hour);
         for one in partials {
             let number = one.stat.sequence();
             let Some(entry) = names.get(number) else { continue };

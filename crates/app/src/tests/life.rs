@@ -169,32 +169,6 @@ async fn a_record_that_cannot_be_read_is_skipped_for_ever() {
 }
 
 #[tokio::test]
-async fn a_damaged_block_is_left_out_and_the_rest_is_served() {
-    let house = House::new().await;
-    house.count("a", 1.0).await;
-    house.clock.advance(HOUR);
-    house.count("a", 2.0).await;
-    house.clock.advance(HOUR + 10 * MINUTE);
-    house.checkpoint().await;
-    house.close().await;
-    let stat = house.app.catalog.by_name(ME, "a").expect("there").id;
-    let hour = crate::calendar::hour(NOON);
-    let key = BlockKey { kind: BlockKind::MinutesOfHour, stat: stat.0, number: hour };
-    let found = house.store.blocks_of(&[key]).await.expect("it reads");
-    let mut bytes = found.into_iter().next().expect("the hour was closed").1;
-    bytes[3] ^= 0x40;
-    {
-        let mut writer = house.app.state.shard(stat.shard()).writer.lock().await;
-        let mut part = crate::writer::Part::new(house.app.state.shard(stat.shard()), &mut writer);
-        part.checkpoint.blocks.push((key, bytes));
-        crate::writer::commit(&house.app.state, &mut [part]).await.expect("it is written");
-    }
-    assert_eq!(house.total("a", "1d1h").await, 2.0);
-    assert_eq!(house.app.state.meters.damaged_blocks.get(), 1);
-    house.kill().await;
-}
-
-#[tokio::test]
 async fn the_trash_gives_back_until_it_is_emptied() {
     let mut house = House::new().await;
     for name in ["kept", "revived", "purged"] {

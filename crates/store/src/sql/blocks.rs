@@ -108,18 +108,29 @@ pub(crate) async fn delete_keys(tx: &mut Transaction<'static, Any>, keys: &[Bloc
     Ok(())
 }
 
-/// Deletes all segments of one hour of one shard.
+/// Deletes the segments of one hour of one shard, but for those `kept`.
 pub(crate) async fn delete_segments(
     tx: &mut Transaction<'static, Any>,
     shard: u8,
     hour: u32,
+    kept: &[SegmentKey],
 ) -> Result<(), Error> {
-    sqlx::query("DELETE FROM segments WHERE id BETWEEN ? AND ?")
-        .bind(SegmentKey { shard, hour, sequence: 0 }.packed())
-        .bind(SegmentKey { shard, hour, sequence: SegmentKey::SEQUENCE_MAX }.packed())
-        .execute(&mut **tx)
-        .await
-        .map_err(failed("segments"))?;
+    let kept = kept.iter().filter(|key| (key.shard, key.hour) == (shard, hour));
+    let mut kept: Vec<u32> = kept.map(|key| key.sequence).collect();
+    kept.sort_unstable();
+    let mut from = 0;
+    // What lies between those kept, and what is behind the last.
+    for end in kept.into_iter().chain([SegmentKey::SEQUENCE_MAX + 1]) {
+        if from < end {
+            sqlx::query("DELETE FROM segments WHERE id BETWEEN ? AND ?")
+                .bind(SegmentKey { shard, hour, sequence: from }.packed())
+                .bind(SegmentKey { shard, hour, sequence: end - 1 }.packed())
+                .execute(&mut **tx)
+                .await
+                .map_err(failed("segments"))?;
+        }
+        from = end + 1;
+    }
     Ok(())
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn write(sql: &Sql, checkpoints: &[Checkpoint]) -> Result<(), E
     for checkpoint in checkpoints {
         blocks::delete_keys(&mut tx, &checkpoint.deleted_blocks).await?;
         for hour in &checkpoint.deleted_segment_hours {
-            blocks::delete_segments(&mut tx, checkpoint.shard, *hour).await?;
+            blocks::delete_segments(&mut tx, checkpoint.shard, *hour, &checkpoint.kept_segments).await?;
         }
     }
     tx.commit().await.map_err(failed("a checkpoint"))
