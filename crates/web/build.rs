@@ -16,7 +16,15 @@ type Fallible<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Fallible<()> {
     println!("cargo::rerun-if-env-changed=EYRIE_WEB_DIST");
-    for part in ["build.rs", "ui/build.mjs", "ui/images", "ui/package-lock.json", "ui/src", "ui/styles"] {
+    for part in [
+        "build.rs",
+        "ui/axes.mjs",
+        "ui/build.mjs",
+        "ui/images",
+        "ui/package-lock.json",
+        "ui/src",
+        "ui/styles",
+    ] {
         println!("cargo::rerun-if-changed={part}");
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);

@@ -94,6 +94,7 @@ fn spec(name: &str, kind: Kind, step_seconds: i64, figures: Vec<Option<f64>>) ->
         period: "last week by 3 hours".to_owned(),
         heading: String::new(),
         figure: String::new(),
+        number: figures.iter().flatten().copied().reduce(|a, b| a + b),
         window: Window { start, step_seconds, count },
         figures,
         previous: Vec::new(),

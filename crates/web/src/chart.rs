@@ -16,6 +16,8 @@
 use stats::Kind;
 use stats::timeframe::Window;
 
+#[cfg(all(test, feature = "ui"))]
+mod browser;
 pub mod calendar;
 pub mod histogram;
 pub mod line;
@@ -76,6 +78,9 @@ pub struct Spec {
     pub heading: String,
     /// Drawn over the chart at the right, for pictures that stand alone; empty: nothing.
     pub figure: String,
+    /// The one number of all of it: the total of a counter, the mean of all readings of a value (not of
+    /// the intervals' means); for words.
+    pub number: Option<f64>,
     /// When the intervals are.
     pub window: Window,
     /// One figure an interval, oldest first; `None`: nothing was received.
@@ -98,6 +103,7 @@ impl Spec {
             period: String::new(),
             heading: String::new(),
             figure: String::new(),
+            number: series.figure(),
             window: series.window,
             figures: figures(series),
             previous: Vec::new(),

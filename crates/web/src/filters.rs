@@ -7,6 +7,7 @@ use minijinja::value::Value;
 use stats::number::{grouped, percent, short};
 
 use crate::assets;
+use crate::chart::words;
 
 /// Makes them known to the templates.
 pub fn add_to(env: &mut Environment<'static>) {
@@ -28,16 +29,12 @@ pub fn add_to(env: &mut Environment<'static>) {
 /// What stands where no number is.
 const NOTHING: &str = "–";
 
-/// From here on figures are told with a letter: `165.6 k`.
-const SHORT_FROM: f64 = 100_000.0;
-
 /// A number with its unit small and its exact value at hand.
 fn figure(number: Option<f64>) -> String {
     let Some(number) = number else {
         return format!("<span class=\"none\" title=\"nothing received\">{NOTHING}</span>");
     };
-    let whole = (1_000.0..SHORT_FROM).contains(&number.abs().round());
-    let text = if whole { grouped(number.round()) } else { short(number) };
+    let text = words::figure(number);
     let (digits, unit) = text.split_once(' ').unwrap_or((&text, ""));
     let small = if unit.is_empty() { String::new() } else { format!("<small>{unit}</small>") };
     format!("<data value=\"{number}\" title=\"{}\">{digits}{small}</data>", grouped(number))

@@ -299,6 +299,7 @@ mod tests {
             period: "last day by hour".to_owned(),
             heading: String::new(),
             figure: String::new(),
+            number: Some(7.25),
             window: Window { start, step_seconds: 3_600, count: figures.len() },
             figures,
             previous: Vec::new(),

@@ -106,7 +106,21 @@ fn label(tick: f64, step: f64, size: f64) -> String {
         (moved - moved.round()).abs() < 1e-6 * moved
     });
     let text = format!("{tick:.*}", decimals.unwrap_or(12) as usize);
-    format!("{}{name}", super::words::grouped(&text))
+    format!("{}{name}", grouped(&text))
+}
+
+/// A plain decimal with `,` between thousands and a real minus sign.
+fn grouped(decimal: &str) -> String {
+    let (sign, digits) = decimal.strip_prefix('-').map_or(("", decimal), |rest| ("−", rest));
+    let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
+    let mut out = String::from(sign);
+    for (n, digit) in whole.chars().enumerate() {
+        if n > 0 && (whole.len() - n).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out + rest
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a chart says to those who cannot see it, and the words on it.
 
 use stats::Kind;
+use stats::number::{grouped, short};
 use stats::timeframe::{Span, Timeframe};
 
 use super::Spec;
@@ -19,62 +20,26 @@ fn span(span: Span) -> String {
 pub fn describe(spec: &Spec) -> String {
     let about = [spec.title.as_str(), spec.period.as_str()];
     let about = about.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(", ");
-    let known: Vec<f64> = spec.figures.iter().flatten().copied().filter(|f| f.is_finite()).collect();
-    let Some(headline) = headline(spec.kind, &known) else {
+    let known = || spec.figures.iter().flatten().copied().filter(|figure| figure.is_finite());
+    let (Some(number), true) = (spec.number, known().next().is_some()) else {
         return format!("{about}: no data");
     };
-    let low = known.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let low = known().fold(f64::INFINITY, f64::min);
+    let high = known().fold(f64::NEG_INFINITY, f64::max);
     let name = match spec.kind {
         Kind::Counter => "total",
         Kind::Value => "mean",
     };
-    format!("{about}: {name} {}, between {} and {}", figure(headline), figure(low), figure(high))
+    format!("{about}: {name} {}, between {} and {}", figure(number), figure(low), figure(high))
 }
 
-/// The one number of a chart: the total of a counter, the mean of a value; `None` without figures.
-pub fn headline(kind: Kind, known: &[f64]) -> Option<f64> {
-    if known.is_empty() {
-        return None;
-    }
-    let n = known.len() as f64;
-    Some(match kind {
-        Kind::Counter => known.iter().sum(),
-        // Each part by itself: the sum of large readings is not finite.
-        Kind::Value => known.iter().map(|figure| figure / n).sum(),
-    })
-}
+/// From here on figures are told with a letter: `165.6 k`.
+const SHORT_FROM: f64 = 100_000.0;
 
-/// A figure for a sentence: thousands grouped, four significant digits where it has decimals.
+/// A figure as pages and pictures tell it: `9.53`, `12,412`, `165.6 k`.
 pub fn figure(number: f64) -> String {
-    let size = number.abs();
-    if !number.is_finite() {
-        return "out of range".to_owned();
-    }
-    if size >= 1e15 || (size > 0.0 && size < 1e-4) {
-        return format!("{number:.3e}").replace('-', "−");
-    }
-    if number.fract() == 0.0 {
-        // + 0.0: minus zero is zero.
-        return grouped(&format!("{:.0}", number + 0.0));
-    }
-    let decimals = (3 - size.log10().floor() as i32).clamp(0, 8) as usize;
-    let text = format!("{number:.decimals$}");
-    grouped(if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text })
-}
-
-/// A plain decimal with `,` between thousands and a real minus sign.
-pub(crate) fn grouped(decimal: &str) -> String {
-    let (sign, digits) = decimal.strip_prefix('-').map_or(("", decimal), |rest| ("−", rest));
-    let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
-    let mut out = String::from(sign);
-    for (n, digit) in whole.chars().enumerate() {
-        if n > 0 && (whole.len() - n).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out + rest
+    let whole = (1_000.0..SHORT_FROM).contains(&number.abs().round());
+    if whole { grouped(number.round()) } else { short(number) }
 }
 
 #[cfg(test)]
@@ -83,20 +48,7 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
-        let table = [
-            (0.0, "0"),
-            (-0.0, "0"),
-            (3.0, "3"),
-            (1204.0, "1,204"),
-            (-1234567.0, "−1,234,567"),
-            (142.26, "142.3"),
-            (12345.6, "12,346"),
-            (0.5, "0.5"),
-            (0.012345, "0.01235"),
-            (1e20, "1.000e20"),
-            (2.5e-9, "2.500e−9"),
-            (f64::INFINITY, "out of range"),
-        ];
+        let table = [(0.0, "0"), (1204.0, "1,204"), (12345.6, "12,346"), (142.26, "142.3"), (1e6, "1 M")];
         for (number, expect) in table {
             assert_eq!(figure(number), expect);
         }

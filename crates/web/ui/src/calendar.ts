@@ -5,13 +5,13 @@ const HOUR = 3600;
 const DAY = 86_400;
 const SPACING = 72;
 
-/** Length in seconds and, from a month on, in months. */
+/** Least length in seconds and, from a month on, in months. */
 const STEPS: [seconds: number, months: number][] = [
   ...[1, 2, 5, 10, 15, 30].map((n): [number, number] => [n * MINUTE, 0]),
   ...[1, 2, 3, 6, 12].map((n): [number, number] => [n * HOUR, 0]),
-  ...[1, 2, 7, 14].map((n): [number, number] => [n * DAY, 0]),
-  [28 * DAY, 1], [59 * DAY, 2], [90 * DAY, 3], [181 * DAY, 6],
-  ...[1, 2, 5, 10, 25, 100].map((n): [number, number] => [n * 365 * DAY, n * 12]),
+  ...[1, 2, 4, 7, 14].map((n): [number, number] => [n * DAY, 0]),
+  [28 * DAY, 1], [59 * DAY, 2], [90 * DAY, 3], [181 * DAY, 6], [365 * DAY, 12], [730 * DAY, 24],
+  [1826 * DAY, 60], [3652 * DAY, 120], [9131 * DAY, 300], [36_524 * DAY, 1200],
 ];
 
 export interface Tick {
@@ -58,12 +58,11 @@ function next(date: Date, seconds: number, months: number): Date {
 }
 
 function format(options: Intl.DateTimeFormatOptions): (date: Date) => string {
-  const intl = new Intl.DateTimeFormat("en-GB", options);
+  const intl = new Intl.DateTimeFormat("en-US", options);
   return (date) => intl.format(date);
 }
 const HOURS = format({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const WEEKDAY = format({ weekday: "short" });
-const DATE = format({ day: "numeric", month: "short" });
 const MONTH = format({ month: "short" });
 const YEAR = format({ year: "numeric" });
 
@@ -71,6 +70,6 @@ function text(date: Date, step: number, length: number): string {
   const midnight = date.getHours() === 0 && date.getMinutes() === 0;
   if (step < DAY && !midnight) return HOURS(date);
   if (step <= DAY && length <= 8 * DAY) return `${WEEKDAY(date)} ${date.getDate()}`;
-  if (step < 28 * DAY) return DATE(date);
+  if (step < 28 * DAY) return `${date.getDate()} ${MONTH(date)}`;
   return step < 365 * DAY && date.getMonth() !== 0 ? MONTH(date) : YEAR(date);
 }

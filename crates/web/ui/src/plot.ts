@@ -9,9 +9,10 @@ import { ZONE, moment } from "./times.ts";
 const TOP = 12;
 const BELOW = 26;
 const RIGHT = 8;
-const HAIRLINE_EVERY = 64;
+const HAIRLINE_EVERY = 48;
 const BARS_BELOW = 40;
 const FONT = '11px "Inter Variable", Inter, system-ui, sans-serif';
+const ZONE_FONT = FONT.replace("11px", "9px");
 
 export class Plot {
   #host: HTMLElement;
@@ -39,10 +40,27 @@ export class Plot {
   update(columns: Columns): void {
     const remade = this.#bars() !== (this.#counter && columns.values.length < BARS_BELOW)
       || (columns.previous.length > 0) !== (this.#columns.previous.length > 0);
+    const zoomed = this.#zoomed();
     this.#columns = columns;
     this.#scale = this.#newScale();
-    if (remade) this.recolour();
-    else this.#plot.setData(this.#data());
+    if (remade) this.#remake(zoomed);
+    else {
+      this.#plot.setData(this.#data(), !zoomed);
+      if (zoomed) this.#plot.setScale("x", zoomed);
+    }
+  }
+
+  /** The part that was dragged out, if it is not the whole. */
+  #zoomed(): { min: number; max: number } | undefined {
+    const { min, max } = this.#plot.scales.x ?? {};
+    if (min === undefined || max === undefined) return undefined;
+    return min > this.#columns.start || max < this.#end() ? { min, max } : undefined;
+  }
+
+  #remake(zoomed: { min: number; max: number } | undefined): void {
+    this.#plot.destroy();
+    this.#plot = this.#make();
+    if (zoomed) this.#plot.setScale("x", zoomed);
   }
 
   resize(): void {
@@ -55,8 +73,7 @@ export class Plot {
 
   recolour(): void {
     this.#colours = this.#readColours();
-    this.#plot.destroy();
-    this.#plot = this.#make();
+    this.#remake(this.#zoomed());
   }
 
   destroy(): void {
@@ -148,7 +165,7 @@ export class Plot {
       },
       hooks: {
         setCursor: [(u) => this.#read(u)],
-        drawAxes: [(u) => this.#zero(u)],
+        drawAxes: [(u) => this.#zero(u), (u) => this.#zone(u)],
         ready: [(u) => u.root.setAttribute("aria-hidden", "true")],
       },
     };
@@ -166,17 +183,14 @@ export class Plot {
     const width = u.bbox.width / devicePixelRatio;
     const pixels = (seconds: number) => ((seconds - min) / (max - min)) * width;
     return ticks(min, max, width).filter(({ at, text }) => {
-      const half = text.length * 3.2;
-      return pixels(at) - half >= -4 && pixels(at) + half <= width + 4;
+      const half = measured(text) / 2;
+      return pixels(at) - half >= 0 && pixels(at) + half <= width + RIGHT - 2;
     });
   }
 
   /** Room for the labels, as much as the server leaves. */
   #left(): number {
-    const context = document.createElement("canvas").getContext("2d");
-    if (!context) return 40;
-    context.font = FONT;
-    return 10 + Math.max(22, ...this.#scale.labels.map((text) => context.measureText(text).width));
+    return 10 + Math.max(22, ...this.#scale.labels.map(measured));
   }
 
   /** The part of an interval that its bar takes. */
@@ -214,6 +228,18 @@ export class Plot {
     u.ctx.restore();
   }
 
+  /** In whose time the axis is. */
+  #zone(u: uPlot): void {
+    u.ctx.save();
+    u.ctx.font = ZONE_FONT.replace("9px", `${9 * devicePixelRatio}px`);
+    u.ctx.fillStyle = this.#colours.muted;
+    u.ctx.textAlign = "right";
+    u.ctx.textBaseline = "alphabetic";
+    const y = u.bbox.top + u.bbox.height + 19 * devicePixelRatio;
+    u.ctx.fillText(ZONE, u.bbox.left - 8 * devicePixelRatio, y);
+    u.ctx.restore();
+  }
+
   /** What stands at an interval: when, which figure, which before. */
   #words(index: number): [when: string, figure: string, before: string] {
     const { start, step, values, previous } = this.#columns;
@@ -242,6 +268,15 @@ export class Plot {
     const beside = x + 14 > room ? x - this.#readout.offsetWidth - 14 : x + 14;
     this.#readout.style.transform = `translate(${Math.max(4, beside)}px, ${TOP}px)`;
   }
+}
+
+const paper = document.createElement("canvas").getContext("2d");
+
+/** The width of a label, in pixels. */
+function measured(text: string): number {
+  if (!paper) return text.length * 6.4;
+  paper.font = FONT;
+  return paper.measureText(text).width;
 }
 
 /** Six significant digits: enough to read at a point. */

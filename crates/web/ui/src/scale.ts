@@ -40,7 +40,7 @@ const UNITS: [number, string][] = [[1e18, " E"], [1e15, " P"], [1e12, " T"], [1e
 
 function label(tick: number, step: number, size: number): string {
   if (tick === 0) return "0";
-  if (size < 1e-4 || size >= 1e21) return tick.toExponential(1).replace("e+", "e").replaceAll("-", "−");
+  if (size < 1e-4 || size >= 1e21) return tick.toExponential(1).replace(".0e", "e").replace("e+", "e").replaceAll("-", "−");
   let [unit, name] = UNITS.find(([unit]) => size >= unit * 0.999_999 && step >= unit / 1000) ?? [1, ""];
   if (unit === 1e3 && size < 1e4) [unit, name] = [1, ""];
   const scaled = step / unit;
