@@ -53,6 +53,7 @@ fn pages() -> Router<Web> {
         .route("/", get(list::home))
         .route("/stats", get(list::list))
         .route("/stats.json", get(list::list))
+        .route("/stats/names.json", get(list::names))
         .route("/stats/trash", get(trash::trash))
         .route("/stats/trash.json", get(trash::trash))
         .route("/stats/{id}", get(stat::stat))

@@ -15,16 +15,18 @@ pub struct Preset {
     pub t: &'static str,
     /// As people say it.
     pub name: &'static str,
+    /// As StatHat's addresses have it, also with `_compare` at its end.
+    pub classic: &'static str,
 }
 
 /// From an hour to a year.
 pub const PRESETS: [Preset; 6] = [
-    Preset { key: 'h', t: "1h1m", name: "hour" },
-    Preset { key: 'n', t: "12h10m", name: "12 h" },
-    Preset { key: 'd', t: "1d15m", name: "day" },
-    Preset { key: 'w', t: "1w3h", name: "week" },
-    Preset { key: 'm', t: "1M6h", name: "month" },
-    Preset { key: 'y', t: "1y1d", name: "year" },
+    Preset { key: 'h', t: "1h1m", name: "hour", classic: "hour" },
+    Preset { key: 'n', t: "12h10m", name: "12 h", classic: "half" },
+    Preset { key: 'd', t: "1d15m", name: "day", classic: "day" },
+    Preset { key: 'w', t: "1w3h", name: "week", classic: "week" },
+    Preset { key: 'm', t: "1M6h", name: "month", classic: "month" },
+    Preset { key: 'y', t: "1y1d", name: "year", classic: "year" },
 ];
 
 /// What a page shows unless asked otherwise.
@@ -65,6 +67,12 @@ pub struct Choice {
 pub fn read(t: Option<&str>) -> Result<Timeframe, Failure> {
     let text = t.filter(|text| !text.is_empty()).unwrap_or(USUAL);
     text.parse().map_err(|error: stats::timeframe::TimeframeError| Failure::Invalid(error.to_string()))
+}
+
+/// What StatHat's addresses call `half` or `week_compare`.
+pub fn classic(name: &str) -> Option<&'static str> {
+    let name = name.strip_suffix("_compare").unwrap_or(name);
+    PRESETS.iter().find(|preset| preset.classic == name).map(|preset| preset.t)
 }
 
 /// One of our own, which always reads.

@@ -6,6 +6,7 @@ use stats::{Series, Timeframe};
 use super::NoPicture;
 use crate::chart::{self, HEIGHT_MAX, HEIGHT_MIN, Spec, Theme, WIDTH_MAX, WIDTH_MIN};
 use crate::export::ask::{Params, USUAL};
+use crate::timeframes;
 
 /// Size unless asked otherwise, in CSS pixels.
 const SIZE: (u32, u32) = (560, 240);
@@ -13,18 +14,6 @@ const SIZE: (u32, u32) = (560, 240);
 const HEADED_FROM: u32 = 120;
 /// The longest `title`, in characters; the rest is cut.
 pub const TITLE_CHARS_MAX: usize = 255;
-
-/// Timeframes as StatHat's embeds call them.
-const NAMED: [(&str, &str); 8] = [
-    ("hour", "1h1m"),
-    ("half", "12h10m"),
-    ("half_compare", "12h10m"),
-    ("day", "1d15m"),
-    ("week", "1w3h"),
-    ("week_compare", "1w3h"),
-    ("month", "1M6h"),
-    ("year", "1y1d"),
-];
 
 /// A picture asked for; also the key under which it is kept.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -49,7 +38,7 @@ impl Picture {
         let given = |name: &str| params.get(name).map(String::as_str).filter(|text| !text.is_empty());
         let stat =
             given("s").or(given("s1")).ok_or(NoPicture::Invalid("say which stat: ?s=ID".to_owned()))?;
-        let named = given("tf").and_then(|tf| NAMED.iter().find(|(name, _)| *name == tf)).map(|(_, t)| *t);
+        let named = given("tf").and_then(timeframes::classic);
         let text = given("t").or(named).or(given("tf")).unwrap_or(USUAL);
         let timeframe = Timeframe::parse(text).map_err(|error| NoPicture::Invalid(error.to_string()))?;
         let theme = match given("theme").unwrap_or("auto") {

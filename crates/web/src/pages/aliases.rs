@@ -3,6 +3,8 @@
 use axum::extract::Path;
 use axum::response::Redirect;
 
+use crate::timeframes;
+
 /// `/v/stats`
 pub async fn stats() -> Redirect {
     Redirect::permanent("/stats")
@@ -20,15 +22,7 @@ pub async fn stat(Path(id): Path<String>) -> Redirect {
 
 /// `/v/stats/{id}/tf/{t}`, with StatHat's names of timeframes: `week_compare`.
 pub async fn timeframe(Path((id, t)): Path<(String, String)>) -> Redirect {
-    let t = match t.trim_end_matches("_compare") {
-        "hour" => "1h1m",
-        "half" => "12h10m",
-        "day" => "1d15m",
-        "week" => "1w3h",
-        "month" => "1M6h",
-        "year" => "1y1d",
-        other => other,
-    };
+    let t = timeframes::classic(&t).unwrap_or(&t);
     Redirect::permanent(&format!("/stats/{}?t={}", plain(&id), plain(t)))
 }
 

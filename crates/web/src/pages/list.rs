@@ -3,9 +3,10 @@
 use app::accounts::OWNER;
 use app::listing::{Query as Asked, Row, Sort};
 use axum::extract::Query;
+use axum::response::IntoResponse;
 use minijinja::context;
 use serde::{Deserialize, Serialize};
-use stats::AccountId;
+use stats::{AccountId, Kind};
 
 use crate::ask::Ask;
 use crate::chart;
@@ -17,6 +18,9 @@ use crate::presenter::Answer;
 
 /// Lines on a page.
 const PER_PAGE: usize = 50;
+
+/// Names that the palette gets.
+const NAMES_MAX: usize = 8;
 
 /// Of the line beside a number, in CSS pixels.
 const SPARK_WIDTH: u32 = 132;
@@ -94,6 +98,34 @@ pub async fn list(ask: Ask, Query(params): Query<Params>) -> Answer {
         return ask.present("welcome", welcome::view(&ask)?);
     }
     present(&ask, "list", view)
+}
+
+/// Names of stats, for the palette.
+#[derive(Serialize)]
+pub struct Names {
+    stats: Vec<Name>,
+}
+
+/// One of [`Names`].
+#[derive(Serialize)]
+pub struct Name {
+    id: String,
+    name: String,
+    kind: Kind,
+}
+
+/// `GET /stats/names.json`: some stats with `q` in their names, the latest first.
+pub async fn names(ask: Ask, Query(params): Query<Params>) -> Answer {
+    let account = ask.me()?.id;
+    let search = params.q.trim().chars().take(SEARCH_CHARS_MAX).collect();
+    let asked = Asked { search, sort: Sort::Received, page: 1, per_page: NAMES_MAX };
+    let page = ask.app().listing.page(account, asked).await?;
+    let name = |Row { stat, .. }: Row| Name {
+        id: stat.public_id.to_string(),
+        name: stat.name.to_string(),
+        kind: stat.kind,
+    };
+    Ok(axum::Json(Names { stats: page.rows.into_iter().map(name).collect() }).into_response())
 }
 
 /// `GET /eyrie`: Eyrie's own numbers, for its owner.

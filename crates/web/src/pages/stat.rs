@@ -44,10 +44,45 @@ pub struct View {
     columns: Columns,
     summary: Vec<Line>,
     points: Vec<Point>,
+    /// How many intervals hold something; `points` are the newest of them.
+    points_all: usize,
+    /// All of this as JSON.
+    json_url: String,
+    /// What sends to this stat by key; for its owner only.
+    keys: Option<Keys>,
     /// Where everybody may see it, once it is public.
     public_url: String,
     /// Its picture, once it is public.
     image_url: String,
+}
+
+/// What StatHat's classic calls send, see `docs/guide/ingest.md`.
+#[derive(Serialize)]
+pub struct Keys {
+    /// Of this stat.
+    stat: String,
+    /// Of its owner.
+    user: String,
+    /// An invisible picture that sends 1 whenever a page with it is opened.
+    beacon: String,
+}
+
+impl Keys {
+    /// For the owner of `stat`; nobody else may send to it.
+    fn of(stat: &StatInfo, ask: &Ask) -> Option<Self> {
+        let me = ask.me.as_ref().filter(|me| me.id == stat.account)?;
+        let (path, number) = match stat.kind {
+            Kind::Counter => ("c", "count"),
+            Kind::Value => ("v", "value"),
+        };
+        let host = ask.address.split_once(':').map_or("", |(_, host)| host);
+        let (key, user) = (&stat.classic_key, &me.user_key);
+        let beacon = format!(
+            "<img src=\"{host}/{path}?key={key}&ukey={user}&{number}=1\" width=\"1\" height=\"1\" \
+             style=\"display:none\">"
+        );
+        Some(Self { stat: key.to_string(), user: user.clone(), beacon })
+    }
 }
 
 /// One line of the summary table.
@@ -95,11 +130,20 @@ pub async fn present(ask: &Ask, template: &str, stat: &StatInfo, timeframe: Time
         columns: compared.columns(),
         summary,
         points: points(&compared),
+        points_all: compared.series.buckets.iter().flatten().count(),
+        json_url: json_url(&ask.target, &timeframe),
+        keys: Keys::of(stat, ask),
         public_url: format!("{}/s/{}", ask.address, card.id),
         image_url: format!("{}/c.svg?s={}&t={timeframe}", ask.address, card.id),
         stat: card,
     };
     ask.present_with(template, &view, || drawn(&view, &compared, &timeframe))
+}
+
+/// The address of the same page as JSON.
+fn json_url(target: &str, timeframe: &Timeframe) -> String {
+    let path = target.split('?').next().unwrap_or(target);
+    format!("{}.json?t={timeframe}", path.strip_suffix(".json").unwrap_or(path))
 }
 
 /// What only the page needs: the chart and the histogram.

@@ -49,7 +49,7 @@ async fn a_stat_has_its_number_its_chart_and_its_summary_in_the_first_answer() {
     ] {
         assert!(page.text.contains(part), "{part} is missing in {}", page.text);
     }
-    assert!(!page.text.contains(" style="), "the policy forbids inline styles");
+    assert!(!page.text.contains(" style=\""), "the policy forbids inline styles");
     house.end().await;
 }
 
@@ -287,5 +287,65 @@ async fn after_signing_in_again_comes_the_page_with_the_form() {
     check("http://stats.example.com/settings?a=b", "/signin?next=%2Fsettings%3Fa%3Db").await;
     check("https://evil.example/settings", "/signin?next=%2Fstats").await;
     check("", "/signin?next=%2Fstats").await;
+    house.end().await;
+}
+
+#[tokio::test]
+async fn the_keys_of_a_stat_are_on_its_owners_page_only() {
+    let house = House::new().await;
+    let id = house.send(house.me.id, "reading", Kind::Value, &[(60, 1.0)]).await;
+    let key = house.app.catalog.by_public_id(&id).expect("there").classic_key;
+    let keys = &house.get(&format!("/stats/{id}.json")).await.json()["keys"];
+    assert_eq!((keys["stat"].as_str(), keys["user"].as_str()), (Some(&*key), Some(&*house.me.user_key)));
+    let beacon = format!(
+        "<img src=\"//stats.example.com/v?key={key}&ukey={}&value=1\" width=\"1\" height=\"1\" \
+         style=\"display:none\">",
+        house.me.user_key
+    );
+    assert_eq!(keys["beacon"], beacon);
+    let page = house.get(&format!("/stats/{id}")).await.text;
+    assert!(page.contains(&format!("data-copy=\"{key}\"")), "{page}");
+    house.post(&format!("/stats/{id}/public"), "public=on").await;
+    for path in [format!("/s/{id}"), format!("/s/{id}.json")] {
+        let shared = house.get(&path).await;
+        assert_eq!(shared.status, 200);
+        assert!(!shared.text.contains(&*key) && !shared.text.contains(&house.me.user_key), "{}", shared.text);
+    }
+    house.end().await;
+}
+
+#[tokio::test]
+async fn the_palette_gets_a_few_names() {
+    let house = House::new().await;
+    for n in 0..10 {
+        house.send(house.me.id, &format!("stat {n}"), Kind::Counter, &[(60 - n, 1.0)]).await;
+    }
+    let names = house.get("/stats/names.json?q=STAT").await.json();
+    assert_eq!(names["stats"].as_array().map(Vec::len), Some(8));
+    assert_eq!(house.get("/stats/names.json?q=stat+3").await.json()["stats"][0]["name"], "stat 3");
+    assert_eq!(house.get_signed_out("/stats/names.json").await.status, 401);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_table_that_is_cut_says_so() {
+    let house = House::new().await;
+    let numbers: Vec<(i64, f64)> = (1..=600).map(|n| (n * 60, 1.0)).collect();
+    let id = house.send(house.me.id, "busy", Kind::Value, &numbers).await;
+    let page = house.get(&format!("/stats/{id}?t=12h1m")).await.text;
+    assert!(page.contains("The newest 500 of 600 intervals."), "{page}");
+    assert!(page.contains(&format!("href=\"&#x2f;stats&#x2f;{id}.json?t=12h1m\"")), "{page}");
+    assert!(!house.get(&format!("/stats/{id}")).await.text.contains("The newest"));
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_picture_says_the_number_that_the_page_prints() {
+    let house = House::new().await;
+    let mut numbers = vec![(3_700, 10.0)];
+    numbers.extend([(60, 1.0); 3]);
+    let id = house.send(house.me.id, "uneven", Kind::Value, &numbers).await;
+    let page = house.get(&format!("/stats/{id}?t=1d1h")).await.text;
+    assert!(page.contains("<data value=\"3.25\"") && page.contains("mean 3.25, between 1 and 10"), "{page}");
     house.end().await;
 }

@@ -23,7 +23,11 @@ function tell(news: News): void {
   for (const place of elements("figure", news.id)) {
     if (place.querySelector("data")?.value !== String(value)) place.replaceChildren(figure(value));
   }
-  for (const place of elements("change", news.id)) place.textContent = change === null ? "" : percent(change);
+  for (const place of elements("change", news.id)) {
+    place.textContent = change === null ? "" : percent(change);
+    const compared = place.closest<HTMLElement>("[data-compared]");
+    if (compared) compared.hidden = change === null;
+  }
   received.set(news.id, news.received_at);
   sayAgo(news.received_at, news.id);
   const row = document.querySelector<SVGSVGElement>(`tr[data-stat="${CSS.escape(news.id)}"] svg.spark`);

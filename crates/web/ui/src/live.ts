@@ -13,9 +13,14 @@ class EyrieLive extends HTMLElement {
   #heard = 0;
   #watch = 0;
   #again = 0;
+  #word = document.createElement("span");
+  /** What is read aloud: losing the connection and having it back, not every breath of it. */
+  #told = document.createElement("span");
 
   connectedCallback(): void {
-    this.setAttribute("role", "status");
+    this.#told.className = "unseen";
+    this.#told.setAttribute("role", "status");
+    this.replaceChildren(this.#word, this.#told);
     this.#say("connecting");
     document.addEventListener("visibilitychange", this.#follow);
     addEventListener("pagehide", this.#close);
@@ -56,7 +61,7 @@ class EyrieLive extends HTMLElement {
       this.#again = setTimeout(this.#follow, AGAIN_AFTER_MS);
     };
     this.#watch = setInterval(() => {
-      if (this.#heard && performance.now() - this.#heard > STALE_AFTER_MS) this.#say("stale");
+      if (this.getAttribute("state") === "live" && performance.now() - this.#heard > STALE_AFTER_MS) this.#say("stale");
     }, 1000);
   }
 
@@ -74,10 +79,13 @@ class EyrieLive extends HTMLElement {
   }
 
   #say(state: State): void {
-    if (this.getAttribute("state") === state) return;
+    const before = this.getAttribute("state");
+    if (before === state) return;
     this.setAttribute("state", state);
-    if (this.hasAttribute("first")) this.setAttribute("aria-label", state);
-    else this.textContent = state;
+    this.#word.className = this.hasAttribute("first") ? "unseen" : "";
+    this.#word.textContent = state;
+    if (state === "offline") this.#told.textContent = "No connection to the server";
+    else if (before === "offline" && state === "live") this.#told.textContent = "Connected again";
   }
 }
 

@@ -6,8 +6,10 @@ import "./range.ts";
 import "./palette.ts";
 import "./keys.ts";
 import { sayTimes } from "./times.ts";
+import { keepFresh } from "./fresh.ts";
 import { listen } from "./list.ts";
 
 document.documentElement.classList.add("scripted");
 sayTimes(document);
 listen();
+keepFresh();

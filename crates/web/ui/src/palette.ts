@@ -13,7 +13,6 @@ const PAGES: Place[] = [
   { name: "Eyrie’s own stats", about: "page", href: "/eyrie" },
 ];
 const TYPING_MS = 90;
-const SHOWN_MAX = 8;
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 
 class EyriePalette extends HTMLElement {
@@ -75,14 +74,14 @@ class EyriePalette extends HTMLElement {
       && (href !== "/eyrie" || document.querySelector('.top a[href="/eyrie"]')));
     let stats: Place[] = [];
     try {
-      const answer = await fetch(`/stats.json?sort=received&q=${encodeURIComponent(search)}`);
-      const view = (await answer.json()) as { rows?: { stat: { id: string; name: string; kind: string } }[] };
-      stats = (view.rows ?? []).map(({ stat }) => ({ name: stat.name, about: stat.kind, href: `/stats/${stat.id}` }));
+      const answer = await fetch(`/stats/names.json?q=${encodeURIComponent(search)}`);
+      const view = (await answer.json()) as { stats?: { id: string; name: string; kind: string }[] };
+      stats = (view.stats ?? []).map(({ id, name, kind }) => ({ name, about: kind, href: `/stats/${id}` }));
     } catch {
       // Offline: the pages alone.
     }
     if (asked !== this.#asked) return;
-    this.#places = (search ? [...stats.slice(0, SHOWN_MAX), ...pages] : [...pages, ...stats.slice(0, 4)]);
+    this.#places = (search ? [...stats, ...pages] : [...pages, ...stats.slice(0, 4)]);
     this.#chosen = 0;
     this.#show();
   }

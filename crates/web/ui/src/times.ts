@@ -38,6 +38,7 @@ export function agoElement(then: number, now: number): HTMLTimeElement {
 
 /** Says every `<time>` under `root` in the reader's words. */
 export function sayTimes(root: ParentNode): void {
+  for (const zone of root.querySelectorAll("[data-zone]")) zone.textContent = ZONE;
   for (const time of root.querySelectorAll<HTMLTimeElement>("time[data-style]")) {
     const then = Date.parse(time.dateTime);
     if (Number.isNaN(then)) continue;
