@@ -48,7 +48,8 @@ fn open_queue(folder: &Path, clock: &Clock) -> Queue {
 
 async fn start(folder: tempfile::TempDir, queue: Queue, clock: Clock) -> House {
     let store = store::open_sqlite(&folder.path().join("eyrie.db")).await.expect("the store opens");
-    let config = Config { shards: SHARDS, keep_minutes: 400 * DAY, ..Config::default() };
+    let config =
+        Config { shards: SHARDS, keep_minutes: 400 * DAY, clock_doubt: Duration::ZERO, ..Config::default() };
     let (metrics, tasks) = (Metrics::new(), TaskGroup::new());
     let app = App::start(config, clock.clone(), Arc::clone(&store), queue, &metrics, &tasks).await;
     House { app: app.expect("the application starts"), clock, metrics, tasks, folder }

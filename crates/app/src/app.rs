@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use base::Clock;
 use base::metrics::Metrics;
 use base::tasks::TaskGroup;
+use base::{Clock, Timestamp};
 use queue::{Position, Topic};
 use stats::{Kind, ShardId};
 use store::Store;
@@ -26,6 +26,7 @@ use crate::own::Own;
 use crate::recorder::{self, Command};
 use crate::shard::Shard;
 use crate::state::{Folded, Health, State};
+use crate::trust::Trust;
 use crate::writer::{Halted, Writer};
 
 /// The setting that holds the number of shards.
@@ -52,6 +53,9 @@ pub struct Config {
     pub keep_hours: Duration,
     /// How long a deleted stat can be taken back; default 48 h.
     pub keep_trash: Duration,
+    /// When the clock has jumped ahead: for how long it must stand by that before days are rolled up and
+    /// anything is removed by the new time; default 10 min. Zero where a test or a bench moves the clock.
+    pub clock_doubt: Duration,
     /// Minutes of open hours that a shard keeps in memory, 48 bytes each; beyond it the oldest hours are
     /// closed early, and at twice as many no more are read from the log; default 1,000,000.
     pub cells_max: usize,
@@ -68,6 +72,7 @@ impl Default for Config {
             keep_minutes: 32 * DAY,
             keep_hours: 5 * 365 * DAY,
             keep_trash: 2 * DAY,
+            clock_doubt: Duration::from_secs(600),
             cells_max: 1_000_000,
         }
     }
@@ -113,8 +118,10 @@ impl App {
         let catalog = Catalog::load(Arc::clone(&store), clock.clone(), shards).await?;
         let names: Vec<String> = (0..shards).map(|n| format!("points.{n}")).collect();
         let topics: Vec<Topic> = queue.topics_named(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let (shards, trust) = open_shards(&config, &clock, store.as_ref(), shards).await?;
         let state = Arc::new(State {
-            shards: open_shards(&config, &clock, store.as_ref(), shards).await?,
+            shards,
+            trust: parking_lot::Mutex::new(trust),
             config,
             clock: clock.clone(),
             store,
@@ -127,7 +134,7 @@ impl App {
             published: AtomicU64::new(0),
             folded: watch::Sender::new(Folded::default()),
         });
-        let mut positions = Vec::with_capacity(usize::from(shards));
+        let mut positions = Vec::with_capacity(state.shards.len());
         for shard in &state.shards {
             let writer = shard.writer.lock().await;
             state.catalog.reserve(shard.id, writer.ledger.next_stat);
@@ -241,21 +248,25 @@ async fn open_shards(
     clock: &Clock,
     store: &dyn Store,
     shards: u8,
-) -> Result<Vec<Shard>, Error> {
+) -> Result<(Vec<Shard>, Trust), Error> {
     let positions = store.positions().await?;
     let keys: Vec<_> = (0..shards).map(|n| Ledger::key(ShardId(n))).collect();
     let ledgers = store.blocks_of(&keys).await?;
     let now = clock.now();
-    let writer = base::id::random(8);
-    let mut all = Vec::with_capacity(usize::from(shards));
+    let mut decoded = Vec::with_capacity(usize::from(shards));
     for (n, key) in (0..shards).zip(keys) {
         let stored = ledgers.iter().find(|(at, _)| *at == key).map(|(_, bytes)| bytes.clone());
-        let mut ledger = match &stored {
-            Some(bytes) => Ledger::decode(bytes).map_err(|error| {
-                Error::Unavailable(format!("the ledger of shard {n} is damaged ({error}): restore the store"))
-            })?,
-            None => Ledger::new(config, now),
-        };
+        let ledger = stored.as_deref().map(Ledger::decode).transpose().map_err(|error| {
+            Error::Unavailable(format!("the ledger of shard {n} is damaged ({error}): restore the store"))
+        })?;
+        decoded.push((n, stored, ledger));
+    }
+    let seen = decoded.iter().filter_map(|(_, _, ledger)| Some(ledger.as_ref()?.seen)).max().unwrap_or(0);
+    let trust = Trust::new(Timestamp::from_seconds(seen), now, Instant::now(), config.clock_doubt);
+    let writer = base::id::random(8);
+    let mut all = Vec::with_capacity(usize::from(shards));
+    for (n, stored, ledger) in decoded {
+        let mut ledger = ledger.unwrap_or_else(|| Ledger::new(config, now, trust.time()));
         ledger.writer.clone_from(&writer);
         let position = positions.iter().find(|(shard, _)| *shard == n).map(|(_, position)| *position);
         all.push(Shard {
@@ -272,7 +283,7 @@ async fn open_shards(
             head: parking_lot::RwLock::new(Head::default()),
         });
     }
-    Ok(all)
+    Ok((all, trust))
 }
 
 /// What this crate and those below it know of themselves.

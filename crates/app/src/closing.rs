@@ -182,7 +182,7 @@ fn minutes_of(head: &crate::head::Head, hours: &[u32], stat: u32) -> Run {
 
 /// Rolls up the days that are over. Hours of theirs that are still open go into the day when they are closed.
 async fn days(state: &Arc<State>, shard: &Shard) -> Result<Due, Halted> {
-    let over_before = calendar::day(state.clock.now() - state.config.grace);
+    let over_before = calendar::day(state.trusted_now() - state.config.grace);
     let (from, to) = {
         let writer = shard.writer.lock().await;
         let from = writer.ledger.days_closed_before;

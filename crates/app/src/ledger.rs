@@ -30,6 +30,9 @@ pub(crate) struct Ledger {
     pub minutes_from: u32,
     /// Hours of days before it are gone; always the first day of a month.
     pub hours_from: u32,
+    /// The trusted time when it was written, in seconds since the epoch.
+    #[serde(default)]
+    pub seen: i64,
     /// A close that takes several transactions, and how far it has come.
     pub closing: Option<Closing>,
 }
@@ -43,11 +46,12 @@ pub(crate) struct Closing {
 }
 
 impl Ledger {
-    /// The ledger of a shard that has none.
-    pub(crate) fn new(config: &Config, now: Timestamp) -> Self {
-        let today = calendar::day(now);
-        let minutes_from = calendar::day(now - config.keep_minutes).min(today);
-        let hours_from = calendar::day(now - config.keep_hours).min(minutes_from);
+    /// The ledger of a shard that has none. A wrong `clock` only makes closes take another way; what is kept
+    /// goes by the `trusted` time.
+    pub(crate) fn new(config: &Config, clock: Timestamp, trusted: Timestamp) -> Self {
+        let today = calendar::day(clock);
+        let minutes_from = calendar::day(trusted - config.keep_minutes).min(today);
+        let hours_from = calendar::day(trusted - config.keep_hours).min(minutes_from);
         Self {
             writer: String::new(),
             revision: 0,
@@ -56,6 +60,7 @@ impl Ledger {
             days_closed_before: today,
             minutes_from,
             hours_from: calendar::month_start(hours_from),
+            seen: trusted.seconds(),
             closing: None,
         }
     }

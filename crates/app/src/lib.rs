@@ -28,6 +28,7 @@ mod recorder;
 mod retention;
 mod shard;
 mod state;
+mod trust;
 mod writer;
 
 #[cfg(test)]

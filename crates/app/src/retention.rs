@@ -2,7 +2,7 @@
 //!
 //! The mark in the ledger moves first, in a transaction of its own, and readers and late points obey it from
 //! then on; the blocks below it go afterwards, in small transactions. What a crash leaves behind is below
-//! the next mark too.
+//! the next mark too. All of it goes by the trusted time (`trust`).
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(crate) async fn run(state: &Arc<State>, shard: &Shard) -> Result<(), Halted>
 }
 
 async fn expire(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
-    let now = state.clock.now();
+    let now = state.trusted_now();
     let (minutes, hours) = {
         let mut writer = shard.writer.lock().await;
         if writer.position.is_none() {
@@ -60,7 +60,7 @@ async fn expire(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
 async fn purge(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
     // A new stat of the same name may only be written once the old one is gone: the writer waits for us.
     let _writer = shard.writer.lock().await;
-    let gone = state.catalog.take_expired(shard.id, state.clock.now() - state.config.keep_trash);
+    let gone = state.catalog.take_expired(shard.id, state.trusted_now() - state.config.keep_trash);
     if gone.is_empty() {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use base::tasks::Stop;
 use base::{Clock, Timestamp};
@@ -14,11 +15,14 @@ use crate::app::Config;
 use crate::catalog::Catalog;
 use crate::meters::Meters;
 use crate::shard::Shard;
+use crate::trust::Trust;
 
 /// Shared by recorder, closing, retention and charts.
 pub(crate) struct State {
     pub config: Config,
     pub clock: Clock,
+    /// What day roll-up and retention go by.
+    pub trust: Mutex<Trust>,
     pub store: Arc<dyn Store>,
     pub queue: queue::Queue,
     pub catalog: Catalog,
@@ -70,6 +74,11 @@ impl Health {
 impl State {
     pub(crate) fn shard(&self, id: ShardId) -> &Shard {
         &self.shards[usize::from(id.0)]
+    }
+
+    /// What time it is, for what cannot be undone.
+    pub(crate) fn trusted_now(&self) -> Timestamp {
+        self.trust.lock().look(self.clock.now(), Instant::now())
     }
 
     /// The first day whose minutes are to be kept.

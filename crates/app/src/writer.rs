@@ -82,6 +82,7 @@ async fn settle<'a>(
     for part in parts.iter_mut() {
         part.ledger.writer.clone_from(&part.writer.ledger.writer);
         part.ledger.revision = part.writer.ledger.revision + 1;
+        part.ledger.seen = state.trust.lock().time().seconds();
         part.checkpoint.blocks.push((Ledger::key(part.shard.id), part.ledger.encode()));
         checkpoints.push(std::mem::take(&mut part.checkpoint));
     }

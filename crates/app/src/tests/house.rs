@@ -37,6 +37,7 @@ pub(super) fn config() -> Config {
         durability: queue::Durability::Os,
         // Tests write down when they want to.
         checkpoint_interval: HOUR,
+        clock_doubt: Duration::ZERO,
         ..Config::default()
     }
 }

@@ -464,3 +464,32 @@ async fn old_minutes_and_hours_go_and_their_sums_stay() {
     assert_eq!(house.total("a", "1y1d").await, 95.0);
     house.kill().await;
 }
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_for_a_moment_costs_nothing() {
+    let mut house = House::with(crate::Config { clock_doubt: HOUR, ..config() }, NOON).await;
+    // As after an hour of running.
+    *house.app.state.trust.lock() = crate::trust::Trust::new(NOON, NOON, std::time::Instant::now(), HOUR);
+    house.count("a", 1.0).await;
+    house.count("trashed", 1.0).await;
+    house.checkpoint().await;
+    let trashed = house.app.catalog.by_name(ME, "trashed").expect("there").id;
+    house.app.catalog.delete(trashed).await.expect("deleted");
+    let marks =
+        |house: &House| house.app.state.shards.iter().map(|s| s.head.read().marks).collect::<Vec<_>>();
+    house.close().await;
+    let before = marks(&house);
+    house.clock.advance(40 * DAY);
+    house.close().await;
+    assert_eq!(marks(&house), before, "no day is rolled up, no minutes go");
+    house = house.restart().await;
+    house.app.settled().await;
+    house.checkpoint().await;
+    house.close().await;
+    assert_eq!(marks(&house), before, "a restart does not make it believable");
+    house.clock.set(NOON + MINUTE);
+    house.close().await;
+    assert_eq!(house.total("a", "1h1m").await, 1.0);
+    assert!(house.app.catalog.by_id(trashed).is_some());
+    house.kill().await;
+}
