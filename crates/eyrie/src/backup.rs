@@ -4,9 +4,12 @@
 //! from that position on. The store is copied first (a consistent snapshot, beside a running server), the
 //! log after it; then both copies are opened, and if the server recycled a segment in between, the copy is
 //! made again. The `format` file is written last: half a copy is no data folder.
+//!
+//! A backup that is restored has no server and stays as it is: its files are copied, the store's write-ahead
+//! log among them (a server that was killed leaves much in it), and the copies are checked in the same way.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use base::Clock;
@@ -49,10 +52,22 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<()> {
     ensure!(!from.is_served(), "{} is being served: stop its server first", show(&from));
     let to = Folder::prepare_empty(&args.data.folder()?)?;
     copy_file(&from.store(), &to.store())?;
-    copy_folder(&from.log(), &to.log(), |_| true)?;
+    copy_file(&write_ahead_log(&from), &write_ahead_log(&to))?;
+    copy_folder(&from.log(), &to.log(), |name| !is_left_out(name))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let records = runtime.block_on(check(&to)).with_context(|| {
+        format!("{} is not whole, and what is in {} is of no use: remove it", show(&from), show(&to))
+    })?;
     to.complete()?;
-    println!("restored {} to {}", show(&from), show(&to));
+    println!("restored {} to {} ({records} records of the log)", show(&from), show(&to));
     Ok(())
+}
+
+/// What SQLite has committed and not yet written into the store's file.
+fn write_ahead_log(folder: &Folder) -> PathBuf {
+    let mut path = folder.store().into_os_string();
+    path.push("-wal");
+    path.into()
 }
 
 fn show(folder: &Folder) -> impl std::fmt::Display {
@@ -70,7 +85,12 @@ async fn copy(from: &Folder, to: &Folder) -> anyhow::Result<u64> {
     source.close().await.context("cannot close the store")?;
     copied?;
     copy_folder(&from.log(), &to.log(), |name| !is_left_out(name))?;
+    check(to).await
+}
 
+/// Whether store and log of a copy fit together; how many records of the log are in it.
+async fn check(to: &Folder) -> anyhow::Result<u64> {
+    ensure!(to.store().exists(), "there is no store");
     let copy = store::open_sqlite(&to.store()).await.context("cannot open the copy of the store")?;
     let positions = copy.positions().await.context("cannot read the copy of the store");
     copy.close().await.context("cannot close the copy of the store")?;

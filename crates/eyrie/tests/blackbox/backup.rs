@@ -51,6 +51,37 @@ fn a_backup_without_a_server_works_too_and_is_a_data_folder() {
 }
 
 #[test]
+fn a_folder_whose_server_was_killed_restores_whole_and_stays_as_it_is() {
+    let home = Home::new();
+    let token = home.account();
+    let time = hours_ago(2);
+    let server = home.serve_with(&[("EYRIE_STATS_CHECKPOINT", "100ms")]);
+    server.count("a", 3.0, time);
+    server.reaches(&token, "a", time, 3.0);
+    let wal = home.data().join("eyrie.db-wal");
+    let written = || fs::metadata(&wal).map_or(0, |wal| wal.len());
+    let before = written();
+    server.count("a", 4.0, time);
+    eventually("a checkpoint is in the write-ahead log", || (written() > before).then_some(()));
+    server.kill();
+    let (database, log) = (fs::read(home.data().join("eyrie.db")).expect("read"), written());
+
+    let restored = Home::new();
+    restored.succeed(&["restore", home.data().to_str().expect("text")]);
+    assert!(written() == log && fs::read(home.data().join("eyrie.db")).expect("read") == database);
+    let server = restored.serve();
+    server.reaches(&token, "a", time, 7.0);
+    server.stop();
+
+    // A log that does not reach as far as the store needs is no backup.
+    fs::remove_dir_all(home.data().join("log")).expect("removed");
+    let refused = Home::new();
+    let error = refused.fail(&["restore", home.data().to_str().expect("text")]);
+    assert!(error.contains("is not whole") && error.contains("the log reaches from"), "{error}");
+    assert!(refused.fail(&["account", "list"]).contains("is no data folder"));
+}
+
+#[test]
 fn nothing_is_ever_overwritten() {
     let home = Home::new();
     home.account();
