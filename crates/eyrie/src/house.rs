@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use app::App;
 use base::Clock;
 use base::metrics::Metrics;
@@ -49,22 +49,35 @@ impl House {
         Ok(Self { app, metrics, gauges, tasks, log, store })
     }
 
-    /// Writes everything down and closes, within `patience`. What was acknowledged is in the log already:
-    /// an error here costs the next start some time, and no numbers.
+    /// Writes everything down and closes, within `patience`: half of it for the last checkpoint, what is left
+    /// then for the tasks, so that the recorder can end its commit before the log and the store close under
+    /// it. All parts are closed whatever happens to the others; the first error is given back. What was
+    /// acknowledged is in the log already: an error here costs the next start some time, and no numbers.
     pub(crate) async fn close(self, patience: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + patience;
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let finished = tokio::time::timeout(left(), self.app.finish()).await;
-        if !self.tasks.drain(left()).await {
+        let finished = match tokio::time::timeout(patience / 2, self.app.finish()).await {
+            Ok(finished) => finished.context("cannot write the last checkpoint"),
+            Err(_) => Err(anyhow!("the last checkpoint was not written in time")),
+        };
+        if !self.tasks.drain(deadline.saturating_duration_since(Instant::now())).await {
             tracing::warn!("some tasks did not stop in time");
         }
         let log = self.log.clone();
-        tokio::task::spawn_blocking(move || log.close()).await?.context("cannot close the log")?;
-        self.store.close().await.context("cannot close the store")?;
-        finished
-            .context("the last checkpoint was not written in time")?
-            .context("cannot write the last checkpoint")
+        let log_closed = match tokio::task::spawn_blocking(move || log.close()).await {
+            Ok(closed) => closed.context("cannot close the log"),
+            Err(panicked) => Err(panicked.into()),
+        };
+        let store_closed = self.store.close().await.context("cannot close the store");
+        first_error([finished, log_closed, store_closed])
     }
+}
+
+/// Gives the first error back and logs the others.
+fn first_error(outcomes: impl IntoIterator<Item = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let mut errors = outcomes.into_iter().filter_map(Result::err);
+    let Some(first) = errors.next() else { return Ok(()) };
+    errors.for_each(|error| tracing::error!("{error:#}"));
+    Err(first)
 }
 
 /// Damage is an error that somebody should see; a torn tail is what a crash leaves.
@@ -79,4 +92,16 @@ fn report(recovery: &Recovery) {
         );
     }
     tracing::info!(records = recovery.records, damaged = recovery.damaged.len(), "log opened");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_is_given_back() {
+        assert!(first_error([Ok(()), Ok(())]).is_ok());
+        let error = first_error([Ok(()), Err(anyhow!("log")), Err(anyhow!("store"))]).expect_err("two");
+        assert_eq!(error.to_string(), "log");
+    }
 }

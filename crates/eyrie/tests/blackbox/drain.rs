@@ -62,6 +62,30 @@ fn a_second_signal_ends_it_at_once_and_still_loses_nothing() {
 }
 
 #[test]
+fn peers_that_never_finish_are_cut_and_it_ends_well() {
+    let home = Home::new();
+    let mut server = home.serve_with(&[("EYRIE_SERVER_DRAIN_TIME", "500ms")]);
+    let mut stuck: Vec<Connection> = Vec::new();
+    for request in [
+        "POST /ez HTTP/1.1\r\nHost: e\r\nContent-Length: 100\r\n\r\nezkey=".to_owned(),
+        "POST /signin HTTP/1.1\r\nHost: e\r\nContent-Length: 100\r\n\r\nemail=".to_owned(),
+        // Answers that nobody reads, more than the system keeps.
+        "GET /metrics HTTP/1.1\r\nHost: e\r\n\r\n".repeat(3_000),
+    ] {
+        let mut connection = Connection::open(server.address).expect("connects");
+        connection.send(request.as_bytes()).expect("sent");
+        stuck.push(connection);
+    }
+    thread::sleep(Duration::from_millis(300));
+    let asked = Instant::now();
+    server.signal("TERM");
+    let status = server.ended();
+    assert!(status.success(), "{status}: {}", server.logged());
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(server.logged().contains("cut connections that did not end in time"), "{}", server.logged());
+}
+
+#[test]
 fn two_signals_at_once_are_one() {
     let home = Home::new();
     let token = home.account();
