@@ -25,7 +25,7 @@ use tokio::sync::Mutex;
 use crate::Error;
 use password::Hashing;
 pub use password::{HASHINGS_MAX, HASHINGS_QUEUED_MAX};
-pub use rules::{EMAIL_MAX, EZ_KEY_MAX, EZ_KEY_REFUSED, PASSWORD_BYTES_MAX, PASSWORD_MIN};
+pub use rules::{EMAIL_MAX, EZ_KEY_MAX, EZ_KEY_REFUSED, PASSWORD_BYTES_MAX, PASSWORD_MIN, is_email};
 use snapshot::Snapshot;
 
 /// Who set Eyrie up: the first person's account. Only it sees Eyrie's own numbers.

@@ -72,6 +72,16 @@ impl Default for Config {
     }
 }
 
+/// The shortest and the longest that a peer may be waited for.
+const WAIT_MIN: Duration = Duration::from_millis(10);
+const WAIT_MAX: Duration = days(1);
+
+/// How long anything may be kept: a hundred years, which every sum of times can hold.
+const KEPT_MAX: Duration = days(36_500);
+
+/// More connections or live pages than one machine ever has.
+const CONNECTIONS_MAX: usize = 1_000_000;
+
 const fn days(n: u64) -> Duration {
     Duration::from_secs(n * 86_400)
 }
@@ -86,6 +96,27 @@ impl Config {
             }
         };
         require(!self.server.listen.is_empty(), "server.listen", "give at least one address");
+        let limits = &self.ingest.limits;
+        for (time, name) in [
+            (limits.header_time, "server.header_time"),
+            (limits.body_time, "server.body_time"),
+            (limits.write_time, "server.write_time"),
+            (limits.idle_time, "server.idle_time"),
+        ] {
+            require((WAIT_MIN..=WAIT_MAX).contains(&time), name, "make it 10ms to 1d");
+        }
+        require(limits.drain_time <= WAIT_MAX, "server.drain_time", "make it at most 1d");
+        require(
+            self.server.drain_patience > limits.drain_time && self.server.drain_patience <= WAIT_MAX,
+            "server.drain_patience",
+            "make it longer than server.drain_time, and at most 1d",
+        );
+        require(
+            (1..=CONNECTIONS_MAX).contains(&limits.connections),
+            "server.connections",
+            "make it 1 to 1000000",
+        );
+        require((1 << 10..=1 << 20).contains(&limits.header.0), "server.header", "make it 1 KiB to 1 MiB");
         require(
             (1 << 16..=1 << 30).contains(&self.log.segment_bytes)
                 && self.log.segment_bytes.is_multiple_of(4096),
@@ -103,23 +134,38 @@ impl Config {
             "make it at least 1 KiB: a point with a long name must fit",
         );
         require(
-            self.log.pending_bytes_max >= self.log.record_bytes_max,
+            (self.log.record_bytes_max..=16 << 30).contains(&self.log.pending_bytes_max),
             "log.pending_max",
-            "make it at least log.record_max",
+            "make it log.record_max to 16 GiB",
         );
         require(self.app.shards >= 1, "stats.shards", "make it 1 to 255");
         require(
-            self.app.checkpoint_interval >= Duration::from_millis(50),
+            (Duration::from_millis(50)..=days(1)).contains(&self.app.checkpoint_interval),
             "stats.checkpoint",
-            "make it at least 50ms",
+            "make it 50ms to 1d",
         );
+        require(self.app.grace <= days(1), "stats.grace", "make it at most 1d");
         require(self.app.keep_minutes >= days(2), "stats.keep_minutes", "make it at least 2d");
         require(
-            self.app.keep_hours >= self.app.keep_minutes,
+            (self.app.keep_minutes..=KEPT_MAX).contains(&self.app.keep_hours),
             "stats.keep_hours",
-            "make it at least stats.keep_minutes",
+            "make it at least stats.keep_minutes, and at most 36500d",
         );
-        require(self.owner.contains('@'), "account.owner", "write an email address, such as owner@localhost");
+        require(self.app.keep_trash <= KEPT_MAX, "stats.keep_trash", "make it at most 36500d");
+        require(self.store.size_max >= 1 << 20, "store.size_max", "make it at least 1 MiB");
+        require(self.web.live_streams_max <= CONNECTIONS_MAX, "web.live_streams", "make it at most 1000000");
+        let url = self.web.public_url.as_deref().unwrap_or("http://localhost");
+        let host = url.strip_prefix("http://").or(url.strip_prefix("https://")).unwrap_or_default();
+        require(
+            !host.is_empty() && url.parse::<http::Uri>().is_ok(),
+            "web.public_url",
+            "make it begin with http:// or https://, such as https://stats.example.com",
+        );
+        require(
+            app::accounts::is_email(&self.owner),
+            "account.owner",
+            "write an email address, such as owner@localhost",
+        );
         found
     }
 }

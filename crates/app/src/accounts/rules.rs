@@ -29,6 +29,11 @@ pub(super) fn email(email: &str) -> Result<String, Error> {
     Ok(email.to_lowercase())
 }
 
+/// Whether an account can have this email.
+pub fn is_email(text: &str) -> bool {
+    email(text).is_ok()
+}
+
 pub(super) fn ez_key(key: &str) -> Result<(), Error> {
     if key.is_empty() || key.len() > EZ_KEY_MAX {
         return Err(Error::Invalid(format!("an EZ key has 1 to {EZ_KEY_MAX} characters")));

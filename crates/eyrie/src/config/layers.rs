@@ -15,8 +15,7 @@ use super::{Config, Problems};
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Variables that begin with `EYRIE_` and are no settings.
-const OTHER_VARIABLES: &[&str] =
-    &["EYRIE_CONFIG", "EYRIE_DATA", "EYRIE_LOG", "EYRIE_UI_DIR", "EYRIE_URL", "EYRIE_WEB_DIST"];
+const OTHER_VARIABLES: &[&str] = &["EYRIE_CONFIG", "EYRIE_DATA", "EYRIE_LOG", "EYRIE_WEB_DIST"];
 
 /// What the command line says about the configuration.
 #[derive(clap::Args, Clone, Debug, Default)]
@@ -205,7 +204,7 @@ mod tests {
     fn unknown_names_are_refused_by_name_with_the_nearest_one() {
         check(
             "[sever]\na = 1\n[log]\nquotta = 3\n[stats]\ncolour = 1\n",
-            &[("EYRIE_LOG_QOTA", "1"), ("EYRIE_NONSENSE", "1"), ("HOME", "/")],
+            &[("EYRIE_LOG_QOTA", "1"), ("EYRIE_NONSENSE", "1"), ("EYRIE_URL", "x"), ("HOME", "/")],
             &[],
             &[
                 "e.toml:4: there is no setting `log.quotta` (did you mean `log.quota`?)",
@@ -213,6 +212,7 @@ mod tests {
                 "e.toml:6: there is no setting `stats.colour`",
                 "EYRIE_LOG_QOTA: no setting has this variable (did you mean `EYRIE_LOG_QUOTA`?)",
                 "EYRIE_NONSENSE: no setting has this variable",
+                "EYRIE_URL: no setting has this variable (did you mean `EYRIE_LOG`?)",
             ],
         );
     }
@@ -236,10 +236,41 @@ mod tests {
             &["e.toml:2: log.quota: make it at least two segments: see log.segment"],
         );
         check(
-            "[account]\nowner = \"me\"\n",
+            "[account]\nowner = \"me@\"\n",
             &[],
             &[],
             &["e.toml:2: account.owner: write an email address, such as owner@localhost"],
         );
+    }
+
+    #[test]
+    fn values_that_no_server_can_live_with_are_refused() {
+        let refused = |name: &str, value: &str| {
+            let (section, key) = name.split_once('.').expect("a setting");
+            let file = format!("[{section}]\n{key} = {value}");
+            let outcome = combine(Some((Path::new("e.toml"), &file)), std::iter::empty(), &[]);
+            let problems = outcome.expect_err(&file).to_string();
+            assert!(problems.starts_with(&format!("e.toml:2: {name}: make it ")), "{problems}");
+        };
+        for time in ["header_time", "body_time", "write_time", "idle_time", "drain_patience"] {
+            refused(&format!("server.{time}"), "\"0s\"");
+            refused(&format!("server.{time}"), "\"9999d\"");
+        }
+        refused("server.drain_time", "\"2d\"");
+        refused("server.drain_patience", "\"10s\"");
+        refused("server.connections", "0");
+        refused("server.connections", "9999999999");
+        refused("server.header", "10");
+        refused("server.header", "\"1 GiB\"");
+        refused("log.pending_max", "\"1 TiB\"");
+        refused("stats.shards", "0");
+        refused("stats.checkpoint", "\"0s\"");
+        refused("stats.checkpoint", "\"2d\"");
+        refused("stats.grace", "\"99999d\"");
+        refused("stats.keep_hours", "\"99999d\"");
+        refused("stats.keep_trash", "\"99999d\"");
+        refused("store.size_max", "0");
+        refused("web.live_streams", "9223372036854775807");
+        refused("web.public_url", "\"stats.example.com\"");
     }
 }

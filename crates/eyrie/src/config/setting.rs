@@ -71,6 +71,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         "How long the head of a request may take to arrive.",
     ),
     setting(
+        "server.body_time",
+        Slot::Time(|c| &mut c.ingest.limits.body_time),
+        "How long the body of a request may take to arrive.",
+    ),
+    setting(
         "server.write_time",
         Slot::Time(|c| &mut c.ingest.limits.write_time),
         "How long a peer may refuse to read an answer.",
