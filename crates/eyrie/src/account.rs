@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use app::accounts::{AccountInfo, Accounts, WithLink};
 
-use crate::cli::{AccountArgs, DataArgs, ListArgs};
+use crate::cli::{AccountArgs, ListArgs};
 use crate::folder::Folder;
 
 /// What links begin with where no server has ever run on the folder.
@@ -11,7 +11,7 @@ const ADDRESS_UNKNOWN: &str = "http://127.0.0.1:8080";
 
 /// Makes an account.
 pub(crate) fn create(args: &AccountArgs) -> anyhow::Result<()> {
-    with_accounts(&args.data, async |accounts, folder| {
+    with_accounts(Folder::open_or_make(&args.data.folder()?)?, async |accounts, folder| {
         let made = accounts.create(&args.email, args.ezkey.as_deref()).await?;
         print(&made, &folder, args.json)
     })
@@ -19,7 +19,7 @@ pub(crate) fn create(args: &AccountArgs) -> anyhow::Result<()> {
 
 /// Gives an account a new sign-in link.
 pub(crate) fn reset(args: &AccountArgs) -> anyhow::Result<()> {
-    with_accounts(&args.data, async |accounts, folder| {
+    with_accounts(Folder::open(&args.data.folder()?)?, async |accounts, folder| {
         let reset = accounts.reset(&args.email, args.ezkey.as_deref()).await?;
         print(&reset, &folder, args.json)
     })
@@ -27,7 +27,7 @@ pub(crate) fn reset(args: &AccountArgs) -> anyhow::Result<()> {
 
 /// Prints all accounts.
 pub(crate) fn list(args: &ListArgs) -> anyhow::Result<()> {
-    with_accounts(&args.data, async |accounts, _| {
+    with_accounts(Folder::open(&args.data.folder()?)?, async |accounts, _| {
         let all = accounts.list().await?;
         if args.json {
             println!("{}", serde_json::to_string_pretty(&all)?);
@@ -75,10 +75,9 @@ fn sign_in_link(address: &str, made: &WithLink) -> String {
 }
 
 fn with_accounts(
-    data: &DataArgs,
+    folder: Folder,
     work: impl AsyncFnOnce(Accounts, Folder) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let folder = Folder::open_or_make(&data.folder()?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let store = store::open_sqlite(&folder.store()).await.context("cannot open the store")?;

@@ -23,6 +23,11 @@ fn accounts_are_made_listed_and_reset() {
 #[test]
 fn what_is_wrong_is_said() {
     let home = Home::new();
+    for command in [&["account", "list"][..], &["account", "reset", "--email", "owner@localhost"]] {
+        let error = home.fail(command);
+        assert!(error.contains("is no data folder of Eyrie"), "{error}");
+        assert!(!home.data().exists(), "only `create` makes a folder");
+    }
     home.account();
     let error = home.fail(&["account", "create", "--email", "test@example.com"]);
     assert!(error.contains("taken") || error.contains("exists"), "{error}");
