@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! DIR/format     version of the folder's layout, one number
-//! DIR/lock       locked by the process that serves; its number and addresses inside
+//! DIR/lock       locked by the process that serves; its number and address inside
 //! DIR/eyrie.db   the store
 //! DIR/log/       the segments, and the queue's topics
 //! ```
@@ -106,7 +106,7 @@ impl Folder {
         match file.try_lock() {
             Ok(()) => {
                 let lock = Lock(file);
-                lock.write(&[])?;
+                lock.write(None)?;
                 Ok(lock)
             }
             Err(TryLockError::WouldBlock) => {
@@ -122,10 +122,10 @@ impl Folder {
         }
     }
 
-    /// Where the server of this folder listens or last listened, if one ever did: `http://127.0.0.1:8080`.
+    /// Where people reach the server of this folder, or reached its last one: `http://127.0.0.1:8080`.
     pub(crate) fn address(&self) -> Option<String> {
         let text = small_text(&self.lock_path()).ok().flatten()?;
-        text.lines().find(|line| line.starts_with("http://")).map(str::to_owned)
+        text.lines().nth(1).map(str::to_owned)
     }
 
     /// The folder itself.
@@ -164,11 +164,11 @@ impl Folder {
 }
 
 impl Lock {
-    /// Leaves the bound addresses for `eyrie account`, which prints whole links.
-    pub(crate) fn write(&self, addresses: &[String]) -> anyhow::Result<()> {
+    /// Leaves the address for `eyrie account`, which prints whole links.
+    pub(crate) fn write(&self, address: Option<&str>) -> anyhow::Result<()> {
         let mut file = &self.0;
         let mut text = format!("pid {}\n", std::process::id());
-        addresses.iter().for_each(|address| text.extend([address, "\n"]));
+        text.extend(address.into_iter().flat_map(|address| [address, "\n"]));
         file.set_len(0)
             .and_then(|()| std::os::unix::fs::FileExt::write_all_at(file, text.as_bytes(), 0))
             .and_then(|()| file.flush())
@@ -274,7 +274,7 @@ mod tests {
         let folder = Folder::open_or_make(home.path()).expect("made");
         assert_eq!(folder.address(), None);
         let lock = folder.lock().expect("free");
-        lock.write(&["http://127.0.0.1:1".to_owned()]).expect("written");
+        lock.write(Some("http://127.0.0.1:1")).expect("written");
         let error = folder.lock().expect_err("taken").to_string();
         assert_eq!(
             error,

@@ -1,8 +1,8 @@
 //! The binary: the command line, the configuration, the data folder, and the wiring of the rooms below.
 //!
 //! Read in this order: [`cli`] (what can be asked for), [`config`] (settings and their sources), [`folder`]
-//! (the data folder and its lock), [`serve`] and [`house`] (all parts started and stopped in order), [`ops`]
-//! (health and metrics), [`account`] and [`backup`] (work beside a running server), [`logging`].
+//! (the data folder and its lock), [`serve`] and [`house`] (all parts started and stopped in order),
+//! [`descriptors`] (how many files and connections the system allows), [`ops`] (health and metrics), [`account`] and [`backup`] (work beside a running server), [`logging`].
 //!
 //! **Invariant**: nothing here decides anything about numbers; it only parses, starts, stops and prints.
 
@@ -10,6 +10,7 @@ mod account;
 mod backup;
 mod cli;
 mod config;
+mod descriptors;
 mod folder;
 mod gauges;
 mod house;

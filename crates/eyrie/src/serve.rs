@@ -1,6 +1,6 @@
 //! `eyrie serve`: opens the house, opens the doors, waits to be told to stop, closes in order.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -14,14 +14,15 @@ use crate::cli::ServeArgs;
 use crate::config::{self, Config};
 use crate::folder::{self, Folder, Lock};
 use crate::house::House;
-use crate::{ops, signals};
+use crate::{descriptors, ops, signals};
 
 /// How long tasks without work of their own get to end.
 const LAST_TASKS: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
-    let config = config::load(&args.overrides)?.config;
+    let mut config = config::load(&args.overrides)?.config;
+    fit_connections(&mut config)?;
     let folder = Folder::open_or_make(&args.data.folder()?)?;
     let lock = folder.lock()?;
     let clock = args
@@ -31,6 +32,25 @@ pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let outcome = runtime.block_on(serve(&config, &folder, &lock, clock));
     runtime.shutdown_background();
     outcome
+}
+
+/// No more connections than the system has descriptors for: past the limit they are told so with 503, while
+/// without a descriptor they could not even be accepted.
+fn fit_connections(config: &mut Config) -> anyhow::Result<()> {
+    let limit = descriptors::raise_limit().context("cannot read the limit of open files")?;
+    let segments = usize::try_from(config.log.quota_bytes / config.log.segment_bytes).unwrap_or(usize::MAX);
+    let wanted = config.ingest.limits.connections;
+    let connections = descriptors::connections(limit, segments, wanted);
+    if connections < wanted {
+        tracing::warn!(
+            connections,
+            wanted,
+            open_files = limit,
+            "fewer connections than server.connections: raise the limit of open files (ulimit -n, LimitNOFILE)"
+        );
+    }
+    config.ingest.limits.connections = connections;
+    Ok(())
 }
 
 async fn serve(config: &Config, folder: &Folder, lock: &Lock, clock: Clock) -> anyhow::Result<()> {
@@ -46,8 +66,9 @@ async fn serve(config: &Config, folder: &Folder, lock: &Lock, clock: Clock) -> a
     let rest = rest_of_the_paths(&house, config, open.stop_signal());
     let running =
         doors.run(ingest, rest, &house.metrics, open.stop_signal()).context("cannot start the listeners")?;
-    lock.write(&addresses.iter().map(|address| format!("http://{address}")).collect::<Vec<_>>())?;
-    greet(folder, &addresses, owner.as_ref(), &someone(&house, &config.owner).await?);
+    let base = base_of_links(config.web.public_url.as_deref(), addresses.first());
+    lock.write(Some(&base))?;
+    greet(folder, &addresses, &base, owner.as_ref(), &someone(&house, &config.owner).await?);
 
     asked_to_stop.cancelled().await;
     let asked = Instant::now();
@@ -79,13 +100,25 @@ fn rest_of_the_paths(house: &House, config: &Config, stop: Stop) -> Router {
     ))
 }
 
-fn greet(folder: &Folder, addresses: &[SocketAddr], owner: Option<&WithLink>, email: &str) {
-    let address = addresses.first().map_or_else(String::new, |address| format!("http://{address}"));
+/// What printed links begin with: the public URL, else the first address, else as this machine reaches it.
+fn base_of_links(public_url: Option<&str>, first: Option<&SocketAddr>) -> String {
+    let reached = |address: &SocketAddr| match (address.ip().is_unspecified(), address.is_ipv4()) {
+        (false, _) => format!("http://{address}"),
+        (true, true) => format!("http://{}:{}", Ipv4Addr::LOCALHOST, address.port()),
+        (true, false) => format!("http://[{}]:{}", Ipv6Addr::LOCALHOST, address.port()),
+    };
+    match public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => first.map_or_else(String::new, reached),
+    }
+}
+
+fn greet(folder: &Folder, addresses: &[SocketAddr], address: &str, owner: Option<&WithLink>, email: &str) {
     println!("Eyrie {} at home in {}", env!("CARGO_PKG_VERSION"), folder.path().display());
     match owner {
         Some(made) => {
             let key = &made.account.ez_key;
-            print!("\n  address        {address}\n{}", account::describe(&address, made));
+            print!("\n  address        {address}\n{}", account::describe(address, made));
             println!("\nSend a first number:\n  curl -d \"stat=hello&count=1&ezkey={key}\" {address}/ez\n");
         }
         None => {
@@ -96,5 +129,21 @@ fn greet(folder: &Folder, addresses: &[SocketAddr], owner: Option<&WithLink>, em
     }
     for address in addresses {
         println!("listening on http://{address}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_to_where_people_reach_the_server() {
+        let check = |public: Option<&str>, first: &str, expected: &str| {
+            assert_eq!(base_of_links(public, Some(&first.parse().expect("an address"))), expected);
+        };
+        check(None, "10.1.2.3:80", "http://10.1.2.3:80");
+        check(None, "0.0.0.0:8080", "http://127.0.0.1:8080");
+        check(None, "[::]:8080", "http://[::1]:8080");
+        check(Some("https://stats.example.com/"), "0.0.0.0:8080", "https://stats.example.com");
     }
 }

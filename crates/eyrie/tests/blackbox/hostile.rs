@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::house::{EZ_KEY, Home, hours_ago};
+use crate::house::{EZ_KEY, Home, Server, hours_ago};
 use crate::wire::{self, Connection};
 
 #[test]
@@ -27,6 +27,43 @@ fn slow_loris_connections_are_closed_and_disturb_nobody() {
         assert!(answer.is_err() || answer.is_ok_and(|a| a.status == 408), "it was served");
     }
     server.stop();
+}
+
+#[test]
+fn bodies_that_never_come_are_408_on_every_path() {
+    let home = Home::new();
+    let server = home.serve_with(&[("EYRIE_SERVER_BODY_TIME", "500ms")]);
+    for path in ["/signin", "/ez", "/nowhere", "/x/token/stats/id"] {
+        let mut connection = Connection::open(server.address).expect("connects");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: e\r\nContent-Length: 1000000\r\n\r\n");
+        connection.send(head.as_bytes()).expect("sent");
+        let status = connection.answer().expect("an answer").status;
+        assert!((400..500).contains(&status), "{path}: {status}");
+        assert!(connection.answer().is_err(), "{path}: it is closed");
+    }
+    server.stop();
+}
+
+#[test]
+fn without_descriptors_there_are_fewer_connections_and_the_rest_is_told() {
+    let home = Home::new();
+    let mut command = std::process::Command::new("sh");
+    let serve = home.command(["serve", "--listen", "127.0.0.1:0"]);
+    command.args(["-c", "ulimit -n 600; exec \"$0\" \"$@\""]).arg(serve.get_program()).args(serve.get_args());
+    command.env("EYRIE_DATA", home.data());
+    let server = Server::start(command);
+    assert!(server.logged().contains("raise the limit of open files"), "{}", server.logged());
+    let mut inside = Vec::new();
+    let refused = (0..400).find_map(|_| {
+        let mut connection = Connection::open(server.address).expect("connects");
+        let answer = connection.get("/healthz").expect("an answer");
+        inside.push(connection);
+        (answer.status != 200).then_some(answer)
+    });
+    let refused = refused.expect("there is an end");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")), "{refused:?}");
+    let answer = inside[0].get("/readyz").expect("whoever is inside stays");
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[test]
@@ -108,7 +145,7 @@ fn idle_connections_and_live_pages_do_not_hold_up_a_drain() {
     let held: Vec<Connection> = (0..5).map(|_| Connection::open(server.address).expect("connects")).collect();
     let link = server.says("sign in  ");
     let target = link.strip_prefix(&format!("http://{}", server.address)).expect("a link to this server");
-    let signed_in = wire::get(server.address, target);
+    let signed_in = wire::post(server.address, target, "");
     let cookie = signed_in.header("set-cookie").and_then(|all| all.split(';').next()).expect("a session");
     let mut live = Connection::open(server.address).expect("connects");
     live.send(format!("GET /live HTTP/1.1\r\nHost: e\r\nCookie: {cookie}\r\n\r\n").as_bytes()).expect("sent");

@@ -51,6 +51,24 @@ fn a_sign_in_link_works_once() {
 }
 
 #[test]
+fn printed_links_lead_to_where_people_reach_it() {
+    let home = Home::new();
+    let public = [("EYRIE_WEB_PUBLIC_URL", "https://stats.example.com/")];
+    let server = home.serve_with(&public);
+    assert!(server.says("sign in  ").starts_with("https://stats.example.com/signin/"));
+    assert!(server.says("curl ").ends_with(" https://stats.example.com/ez"));
+    let made = home.succeed(&["account", "create", "--email", "x@example.com"]);
+    assert!(made.contains(" https://stats.example.com/signin/"), "{made}");
+    server.stop();
+
+    let home = Home::new();
+    let server = Server::start(home.command(["serve", "--listen", "0.0.0.0:0"]));
+    let base = format!("http://127.0.0.1:{}/", server.address.port());
+    assert!(server.says("sign in  ").starts_with(&format!("{base}signin/")));
+    server.stop();
+}
+
+#[test]
 fn several_addresses_serve_the_same() {
     let home = Home::new();
     let mut command = home.command(["serve", "--listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"]);
