@@ -1,7 +1,6 @@
 //! Everything wired.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use base::metrics::Metrics;
@@ -118,7 +117,13 @@ impl App {
         let catalog = Catalog::load(Arc::clone(&store), clock.clone(), shards).await?;
         let names: Vec<String> = (0..shards).map(|n| format!("points.{n}")).collect();
         let topics: Vec<Topic> = queue.topics_named(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let (shards, trust) = open_shards(&config, &clock, store.as_ref(), shards).await?;
+        let (mut shards, trust) = open_shards(&config, &clock, store.as_ref(), shards).await?;
+        let positions: Vec<Option<u64>> =
+            shards.iter_mut().map(|shard| shard.writer.get_mut().position).collect();
+        // A restored folder may have positions of a longer log: that part of the history is never reused.
+        let latest = positions.iter().flatten().copied().max().unwrap_or(0);
+        queue.log().advance_to(Position(latest));
+        let from = positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0);
         let state = Arc::new(State {
             shards,
             trust: parking_lot::Mutex::new(trust),
@@ -131,15 +136,13 @@ impl App {
             health: Health::default(),
             stop: tasks.stop_signal(),
             closing: tokio::sync::Mutex::default(),
-            published: AtomicU64::new(0),
-            folded: watch::Sender::new(Folded::default()),
+            opened_at: queue.log().status().written.0,
+            folded: watch::Sender::new(Folded { position: from, ..Folded::default() }),
         });
-        let mut positions = Vec::with_capacity(state.shards.len());
         for shard in &state.shards {
             let writer = shard.writer.lock().await;
             state.catalog.reserve(shard.id, writer.ledger.next_stat);
             shard.publish_marks(&writer.ledger);
-            positions.push(writer.position);
             drop(writer);
             recorder::load(&state, shard).await?;
             // Before the recorder may add to the hours of that close, and to what it has counted as done.
@@ -147,13 +150,8 @@ impl App {
                 Error::Unavailable("a close that was interrupted could not be finished".to_owned())
             })?;
         }
-        // A restored folder may have positions of a longer log: that part of the history is never reused.
-        let latest = positions.iter().flatten().copied().max().unwrap_or(0);
-        queue.log().advance_to(Position(latest));
-        let own_from = queue.log().status().written.0;
-        let from = positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0);
         let subscription = queue.subscribe(READER, &topics, Position(from));
-        let parts = recorder::new(Arc::clone(&state), subscription, &positions, own_from);
+        let parts = recorder::new(Arc::clone(&state), subscription, &positions);
         tasks.spawn("reader of points", parts.reader.run());
         tasks.spawn("recorder", parts.recorder.run());
         tasks.spawn("closing", closing::run(Arc::clone(&state)));
@@ -192,7 +190,8 @@ impl App {
         if let Some(error) = self.state.health.store.lock().clone() {
             return Err(format!("the store does not take what is recorded: {error}"));
         }
-        let behind = if folded.position == 0 { 0 } else { log.written.0.saturating_sub(folded.position) };
+        // What the log no longer has is not waited for.
+        let behind = log.written.0.saturating_sub(folded.position.max(log.first.0));
         if behind > BEHIND_BYTES_MAX {
             return Err(format!("the recorder is {behind} bytes of log behind"));
         }
@@ -200,13 +199,19 @@ impl App {
     }
 
     /// Resolves once everything acknowledged before the call is in the head (tests, shutdown), what the log held at the
-    /// start included; at once if the recorder has stopped.
+    /// start included; at once if the recorder has stopped. What the log took in and gave up (a full disk) is not
+    /// waited for.
     pub async fn settled(&self) {
-        let published = self.state.published();
+        let log = self.state.queue.log();
+        let end = log.end();
+        // Resolves once all below is written or given up; of a log that has failed only what is written comes.
+        let _ = log.sync(end).await;
+        let upto = end.0.min(log.status().written.0);
+        // At the start the log may end in a part that cannot be read: `replayed` says that it was tried.
+        let upto = if upto > self.state.opened_at { upto } else { 0 };
         let mut folded = self.state.folded.subscribe();
         // The sender lives in the state that we hold.
-        let _ =
-            folded.wait_for(|folded| folded.stopped || folded.replayed && folded.messages >= published).await;
+        let _ = folded.wait_for(|folded| folded.stopped || folded.replayed && folded.position >= upto).await;
     }
 
     /// Writes a last checkpoint: call after the listeners are closed and before the tasks are told to stop.

@@ -6,7 +6,6 @@
 mod unknown;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use base::{ErrorKind, Timestamp};
 use bytes::Bytes;
@@ -183,16 +182,12 @@ impl Intake {
                 payload: Bytes::from(payload),
             })
             .collect();
-        let count = messages.len() as u64;
-        // Counted first: who waits for the recorder must not be told that it has nothing to wait for.
-        state.published.fetch_add(count, Ordering::SeqCst);
         match state.queue.publish(&messages, state.config.durability) {
             Ok(publish) => {
                 state.meters.taken.inc_by(taken);
                 Ok(Accepted { fates, publish: Some(publish) })
             }
             Err(error) => {
-                state.published.fetch_sub(count, Ordering::SeqCst);
                 state.meters.refused.inc_by(taken);
                 Err(refused(error))
             }

@@ -52,8 +52,6 @@ pub(crate) struct Recorder {
     commands: mpsc::Receiver<Command>,
     /// By shard: messages below are in the store already.
     skip_below: Vec<u64>,
-    /// Messages from here on were published by this process.
-    own_from: u64,
     /// Everything below is folded.
     folded: u64,
     release: Arc<AtomicU64>,
@@ -77,13 +75,7 @@ pub(crate) struct Reader {
     release: Arc<AtomicU64>,
 }
 
-/// `own_from`: the end of the log when this process opened it.
-pub(crate) fn new(
-    state: Arc<State>,
-    subscription: Subscription,
-    positions: &[Option<u64>],
-    own_from: u64,
-) -> Parts {
+pub(crate) fn new(state: Arc<State>, subscription: Subscription, positions: &[Option<u64>]) -> Parts {
     let (to_recorder, batches) = mpsc::channel(BATCHES_AHEAD);
     let (commands, from_others) = mpsc::channel(16);
     let release = Arc::new(AtomicU64::new(0));
@@ -99,7 +91,6 @@ pub(crate) fn new(
         batches,
         commands: from_others,
         skip_below: positions.iter().map(|position| position.unwrap_or(0)).collect(),
-        own_from,
         folded: positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0),
         release,
         restored: Vec::new(),
@@ -187,10 +178,8 @@ impl Recorder {
         if outcome.new_stats > 0 {
             self.due = self.due.min(Instant::now() + NEW_STAT_DELAY);
         }
-        let own = batch.messages.iter().filter(|message| message.position.0 >= self.own_from).count() as u64;
         self.state.folded.send_modify(|folded| {
-            folded.messages += own;
-            folded.position = batch.next.0;
+            folded.position = folded.position.max(batch.next.0);
             folded.replayed |= batch.messages.is_empty();
         });
         let dirty: usize = self.state.shards.iter().map(|shard| shard.head.read().dirty()).sum();

@@ -1,7 +1,6 @@
 //! What all parts of the recorder share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use base::tasks::Stop;
@@ -32,18 +31,16 @@ pub(crate) struct State {
     pub stop: Stop,
     /// One pass of the closing at a time.
     pub closing: tokio::sync::Mutex<()>,
-    /// Messages handed to the queue by this process.
-    pub published: AtomicU64,
-    /// Messages of this process that are folded, and whether the recorder still runs.
+    /// The end of the log when this process opened it.
+    pub opened_at: u64,
+    /// How far the recorder is, and whether it still runs.
     pub folded: watch::Sender<Folded>,
 }
 
 /// How far the recorder is.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Folded {
-    /// Messages published by this process that are in the head.
-    pub messages: u64,
-    /// The position behind the last message read.
+    /// Everything below is in the head. Starts at the lowest position of the shards.
     pub position: u64,
     /// What the log held at the start is in the head.
     pub replayed: bool,
@@ -103,10 +100,5 @@ impl State {
             );
         }
         unpacked.ok()
-    }
-
-    /// How many messages this process has published so far.
-    pub(crate) fn published(&self) -> u64 {
-        self.published.load(Ordering::SeqCst)
     }
 }

@@ -3,5 +3,6 @@
 mod damage;
 mod faults;
 mod house;
+mod intake;
 mod life;
 mod simulation;

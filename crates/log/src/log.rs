@@ -246,6 +246,11 @@ impl Log {
         }
     }
 
+    /// Behind the last record that was taken in and not given up for want of room.
+    pub fn end(&self) -> Lsn {
+        Lsn(self.0.shared.gather.end())
+    }
+
     /// Reads the records of `streams` (empty: all) in order from `from` (or the first kept one).
     pub fn reader(&self, streams: &[StreamId], from: Lsn) -> Reader {
         Reader::new(self.0.shared.clone(), streams, from)

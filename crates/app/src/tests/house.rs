@@ -29,6 +29,22 @@ pub(super) struct House {
     tasks: TaskGroup,
     log: log::Log,
     folder: tempfile::TempDir,
+    disk: Arc<dyn log::files::Files>,
+}
+
+/// What is left of it when it has stopped.
+pub(super) struct Stopped {
+    folder: tempfile::TempDir,
+    disk: Arc<dyn log::files::Files>,
+    config: Config,
+    clock: Clock,
+}
+
+impl Stopped {
+    /// Starts it again.
+    pub(super) async fn start(self) -> House {
+        House::open(self.folder, self.disk, self.config, self.clock).await
+    }
 }
 
 pub(super) fn config() -> Config {
@@ -48,14 +64,26 @@ impl House {
     }
 
     pub(super) async fn with(config: Config, now: Timestamp) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        Self::open(folder, config, Clock::manual(now), TaskGroup::new()).await
+        Self::on(Arc::new(log::files::Disk), config, now).await
     }
 
-    async fn open(folder: tempfile::TempDir, config: Config, clock: Clock, tasks: TaskGroup) -> Self {
+    /// With its log on another file system.
+    pub(super) async fn on(disk: Arc<dyn log::files::Files>, config: Config, now: Timestamp) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::open(folder, disk, config, Clock::manual(now)).await
+    }
+
+    async fn open(
+        folder: tempfile::TempDir,
+        disk: Arc<dyn log::files::Files>,
+        config: Config,
+        clock: Clock,
+    ) -> Self {
+        let tasks = TaskGroup::new();
         let dir = folder.path().join("log");
         let log_config = log::Config { segment_bytes: 1 << 20, ..log::Config::new(&dir) };
-        let (log, recovery) = log::Log::open(log_config, clock.clone()).expect("the log opens");
+        let (log, recovery) =
+            log::Log::open_on(disk.clone(), log_config, clock.clone()).expect("the log opens");
         assert!(recovery.damaged.is_empty(), "{recovery:?}");
         let queue = queue::Queue::open(log.clone(), &dir).expect("the queue opens");
         let store = store::open_sqlite(&folder.path().join("eyrie.db")).await.expect("the store opens");
@@ -63,29 +91,28 @@ impl House {
         let app = App::start(config.clone(), clock.clone(), store.clone(), queue, &Metrics::new(), &tasks)
             .await
             .expect("the application starts");
-        Self { app, store, clock, config, tasks, log, folder }
+        Self { app, store, clock, config, tasks, log, folder, disk }
     }
 
     /// Stops without writing anything down, as `kill -9` would.
-    pub(super) async fn kill(self) -> (tempfile::TempDir, Config, Clock) {
+    pub(super) async fn kill(self) -> Stopped {
         assert!(self.tasks.drain(Duration::from_secs(20)).await, "all tasks stop");
         self.store.heal();
         store::Store::close(&*self.store).await.expect("the store closes");
         self.log.close().expect("the log closes");
-        (self.folder, self.config, self.clock)
+        Stopped { folder: self.folder, disk: self.disk, config: self.config, clock: self.clock }
     }
 
     /// Kills it and starts it again on the same folder.
     pub(super) async fn restart(self) -> Self {
-        let (folder, config, clock) = self.kill().await;
-        Self::open(folder, config, clock, TaskGroup::new()).await
+        self.kill().await.start().await
     }
 
     /// Restarts with the log gone, as after a restore.
     pub(super) async fn restart_without_log(self) -> Self {
-        let (folder, config, clock) = self.kill().await;
-        std::fs::remove_dir_all(folder.path().join("log")).expect("the log is removed");
-        Self::open(folder, config, clock, TaskGroup::new()).await
+        let stopped = self.kill().await;
+        std::fs::remove_dir_all(stopped.folder.path().join("log")).expect("the log is removed");
+        stopped.start().await
     }
 
     /// Sends numbers and waits until they are acknowledged.
