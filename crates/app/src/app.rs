@@ -34,6 +34,9 @@ const SHARDS_SETTING: &str = "shards";
 const READER: &str = "recorder";
 /// Bytes of log that are not recorded yet, from which on this process says that it is not ready.
 const BEHIND_BYTES_MAX: u64 = 1 << 30;
+/// How long a start waits for what the log held: usually milliseconds. After it, numbers of stats that are not known
+/// yet are Busy until all is read.
+const REPLAY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Limits and intervals; the binary fills it from the configuration.
 #[derive(Clone, Debug)]
@@ -55,6 +58,9 @@ pub struct Config {
     /// When the clock has jumped ahead: for how long it must stand by that before days are rolled up and
     /// anything is removed by the new time; default 10 min. Zero where a test or a bench moves the clock.
     pub clock_doubt: Duration,
+    /// Most stats of an account, trash included; numbers of further names are refused. Default 1,000,000. Each takes
+    /// about 1 KB of memory, and whoever reads an EZ key in a page can make them.
+    pub stats_per_account_max: usize,
     /// Minutes of open hours that a shard keeps in memory, 48 bytes each; beyond it the oldest hours are
     /// closed early, and at twice as many no more are read from the log; default 1,000,000.
     pub cells_max: usize,
@@ -72,6 +78,7 @@ impl Default for Config {
             keep_hours: 5 * 365 * DAY,
             keep_trash: 2 * DAY,
             clock_doubt: Duration::from_secs(600),
+            stats_per_account_max: 1_000_000,
             cells_max: 1_000_000,
         }
     }
@@ -155,6 +162,13 @@ impl App {
         tasks.spawn("reader of points", parts.reader.run());
         tasks.spawn("recorder", parts.recorder.run());
         tasks.spawn("closing", closing::run(Arc::clone(&state)));
+        let mut folded = state.folded.subscribe();
+        let replayed = folded.wait_for(|folded| folded.replayed || folded.stopped);
+        if tokio::time::timeout(REPLAY_PATIENCE, replayed).await.is_err() {
+            tracing::info!(
+                "the log of the last run is still being read; numbers of new stats have to wait for it"
+            );
+        }
         accounts.spawn_refresh(tasks);
         let charts = Charts::new(Arc::clone(&state));
         let intake = Intake::new(Arc::clone(&state), accounts.clone(), topics);

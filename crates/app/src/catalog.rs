@@ -7,9 +7,10 @@
 //!
 //! **Invariants**: only a shard's recorder adds to its shard, so numbers are given without asking
 //! anybody; of the locks here, one is held at a time, but for the recorder, which takes the indexes
-//! while it holds its shard's names.
+//! while it holds its shard's names, and the promises (`promised`), which look at the names.
 
 mod names;
+mod promised;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use store::{NewStat, StatUpdate, Store};
 use crate::Error;
 use crate::accounts::OWNER;
 pub(crate) use names::{Entry, Names};
+pub(crate) use promised::Promised;
+use promised::Promises;
 
 /// Length of a public id: 46 bits.
 const PUBLIC_ID_CHARS: usize = 8;
@@ -31,6 +34,8 @@ const PUBLIC_ID_CHARS: usize = 8;
 const CLASSIC_KEY_CHARS: usize = 28;
 /// [`Entry::deleted_at`] of a stat that is not in the trash.
 pub(crate) const KEPT: i64 = i64::MIN;
+/// [`Entry::deleted_at`] of a stat that is to go at once, whatever time the trash gives.
+const LONG_AGO: i64 = 0;
 
 /// A stat as pages and exports see it.
 #[derive(Clone, PartialEq, Debug)]
@@ -74,6 +79,7 @@ struct Inner {
     by_public_id: RwLock<HashMap<Arc<str>, StatId>>,
     by_classic_key: RwLock<HashMap<Arc<str>, StatId>>,
     by_account: RwLock<HashMap<AccountId, BTreeMap<Arc<str>, StatId>>>,
+    promises: Promises,
     store: Arc<dyn Store>,
     clock: Clock,
     /// Held by whoever changes a stat in the store and then here.
@@ -92,6 +98,7 @@ impl Catalog {
             by_public_id: RwLock::default(),
             by_classic_key: RwLock::default(),
             by_account: RwLock::default(),
+            promises: Promises::new(shards),
             store,
             clock,
             edits: tokio::sync::Mutex::default(),
@@ -164,6 +171,7 @@ impl Catalog {
     ) -> Option<(u32, NewStat)> {
         let number = names.next();
         if number > StatId::SEQUENCE_MAX {
+            self.keep_promise(shard, point.account, point.name);
             return None;
         }
         let id = StatId::new(shard, number);
@@ -194,6 +202,7 @@ impl Catalog {
         self.index(id, &entry);
         let hash = self.hash(point.account, point.name);
         names.with_upgraded(|names| names.insert(&self.0.hasher, hash, number, entry));
+        self.keep_promise(shard, point.account, point.name);
         Some((number, row))
     }
 
@@ -216,13 +225,19 @@ impl Catalog {
         names.get(id.sequence()).map(change).ok_or(Error::NotFound("stat"))
     }
 
-    /// Kind of the stat, `None` if it does not exist.
+    /// Kind of the stat; `None` if it does not exist or is in the trash, from where it may go at any moment: then
+    /// [`promise`](Self::promise) says more.
     #[inline]
     pub(crate) fn kind(&self, shard: ShardId, account: AccountId, name: &str) -> Option<Kind> {
         let hash = self.hash(account, name);
         let names = self.names(shard);
         let (_, entry) = names.find(hash, account, name)?;
-        Some(entry.kind)
+        (!entry.is_deleted()).then_some(entry.kind)
+    }
+
+    /// How many stats an account has, trash included.
+    pub(crate) fn count_of(&self, account: AccountId) -> usize {
+        self.0.by_account.read().get(&account).map_or(0, BTreeMap::len)
     }
 
     /// How many stats there are, trash included.
@@ -298,6 +313,24 @@ impl Catalog {
         self.set_deleted(id, None).await
     }
 
+    /// Out of the trash for ever, within a second: the name is free for a stat of either kind. A number that
+    /// comes before that takes it out of the trash after all.
+    ///
+    /// # Errors
+    /// `Conflict` unless it is in the trash.
+    pub async fn purge(&self, id: StatId) -> Result<(), Error> {
+        let _edit = self.0.edits.lock().await;
+        if !self.change(id, Entry::is_deleted)? {
+            return Err(Error::Conflict("only what is in the trash can be deleted for good".to_owned()));
+        }
+        self.update(id, StatUpdate::Deleted(Some(LONG_AGO))).await?;
+        // Retention looks for what has been there too long four times a second.
+        self.change(id, |entry| {
+            let kept = |at: i64| (at != KEPT).then_some(LONG_AGO);
+            let _ = entry.deleted_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, kept);
+        })
+    }
+
     async fn set_deleted(&self, id: StatId, at: Option<i64>) -> Result<(), Error> {
         let _edit = self.0.edits.lock().await;
         if self.change(id, Entry::is_deleted)? == at.is_some() {
@@ -305,7 +338,14 @@ impl Catalog {
         }
         self.update(id, StatUpdate::Deleted(at)).await?;
         self.0.in_trash.fetch_add(if at.is_some() { 1 } else { -1 }, Ordering::Relaxed);
-        self.change(id, |entry| entry.deleted_at.store(at.unwrap_or(KEPT), Ordering::Relaxed))
+        let name = self.change(id, |entry| {
+            entry.deleted_at.store(at.unwrap_or(KEPT), Ordering::Relaxed);
+            (entry.account, Arc::clone(&entry.name))
+        })?;
+        if at.is_none() {
+            self.keep_promise(id.shard(), name.0, &name.1);
+        }
+        Ok(())
     }
 
     /// A stat of the last 200 ms is not in the store yet: the caller is told to come back.
@@ -348,6 +388,8 @@ impl Catalog {
     pub(crate) fn revive(&self, entry: &Entry) {
         entry.deleted_at.store(KEPT, Ordering::Relaxed);
         self.0.in_trash.fetch_sub(1, Ordering::Relaxed);
+        let shard = ShardId::of(entry.account, &entry.name, self.0.shards.len() as u8);
+        self.keep_promise(shard, entry.account, &entry.name);
     }
 
     /// Writes down that a stat was taken out of the trash, unless its owner has put it there again.

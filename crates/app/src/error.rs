@@ -13,6 +13,9 @@ pub enum Error {
     /// Not allowed.
     #[error("{0}")]
     Denied(&'static str),
+    /// Not as things stand.
+    #[error("{0}")]
+    Conflict(String),
     /// A limit is reached; try again after this many seconds.
     #[error("{message}")]
     Busy {
@@ -39,6 +42,7 @@ impl Error {
             Self::Invalid(_) => ErrorKind::Invalid,
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::Denied(_) => ErrorKind::Denied,
+            Self::Conflict(_) => ErrorKind::Conflict,
             Self::Busy { .. } => ErrorKind::Busy,
             Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::Queue(error) => error.kind(),

@@ -2,6 +2,10 @@
 //!
 //! **Invariant**: [`Intake::submit`] has handed everything to the log when it returns, without waiting: a
 //! client that hangs up at once has been heard.
+//!
+//! **Invariant**: what is answered as taken is counted. So the kind of a stat that the recorder has not made yet is
+//! promised to its first number, and numbers of unknown names are Busy until what the log held at the start is
+//! in the catalog; a start waits for that before anybody can ask, unless it takes more than a second.
 
 mod unknown;
 
@@ -14,6 +18,7 @@ use stats::{AccountId, Kind, Point, ShardId, StatName};
 
 use crate::Error;
 use crate::accounts::Accounts;
+use crate::catalog::Promised;
 use crate::state::State;
 pub use unknown::UnknownKey;
 use unknown::UnknownKeys;
@@ -48,6 +53,8 @@ pub enum Fate {
         /// What the stat is.
         is: Kind,
     },
+    /// There is no stat of this name and there can be no more of them; not taken.
+    TooManyStats,
 }
 
 /// Whose EZ key.
@@ -87,14 +94,33 @@ pub struct Accepted {
     /// In the order given.
     pub fates: Vec<Fate>,
     publish: Option<Publish>,
+    promises: Promises,
+}
+
+/// What is taken back if the numbers do not get into the log.
+struct Promises {
+    state: Arc<State>,
+    made: Vec<(ShardId, AccountId, StatName)>,
+}
+
+impl Promises {
+    fn withdraw(self) {
+        for (shard, account, name) in self.made {
+            self.state.catalog.withdraw(shard, account, name.as_str());
+        }
+    }
 }
 
 impl Accepted {
     /// Resolves once they are as durable as configured. Kind Busy or Unavailable: not acknowledged.
     pub async fn settle(self) -> Result<(), Error> {
-        match self.publish {
-            Some(publish) => publish.await.map(|_| ()).map_err(refused),
-            None => Ok(()),
+        let Some(publish) = self.publish else { return Ok(()) };
+        match publish.await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.promises.withdraw();
+                Err(refused(error))
+            }
         }
     }
 }
@@ -131,7 +157,6 @@ impl Intake {
 
     /// Remembers an unknown key (the 100 latest, with count and time) for the owner's page.
     pub fn count_unknown_key(&self, key: &str) {
-        self.0.state.meters.unknown_keys.inc();
         self.0.unknown.count(key, self.0.state.clock.now());
     }
 
@@ -147,16 +172,26 @@ impl Intake {
         let mut fates = Vec::with_capacity(sent.len());
         // Few shards are touched by most calls: a short list beats a table of all.
         let mut payloads: Vec<(ShardId, Vec<u8>)> = Vec::new();
-        let mut taken = 0;
+        let mut taken: u64 = 0;
+        let mut promises = Promises { state: Arc::clone(state), made: Vec::new() };
         for one in sent {
             let name = one.name.as_str();
             let shard = ShardId::of(one.account, name, shards);
-            match state.catalog.kind(shard, one.account, name) {
-                Some(is) if is != one.kind => {
-                    fates.push(Fate::Mismatch { is });
-                    continue;
-                }
-                _ => fates.push(Fate::Taken),
+            let fate = match state.catalog.kind(shard, one.account, name) {
+                Some(is) if is == one.kind => Fate::Taken,
+                Some(is) => Fate::Mismatch { is },
+                None => match self.first(shard, one, &mut promises) {
+                    Ok(fate) => fate,
+                    Err(error) => {
+                        promises.withdraw();
+                        state.meters.refused.inc_by(sent.len() as u64);
+                        return Err(error);
+                    }
+                },
+            };
+            fates.push(fate);
+            if fate != Fate::Taken {
+                continue;
             }
             let point =
                 Point { account: one.account, name, kind: one.kind, number: one.number, time: one.time };
@@ -171,9 +206,8 @@ impl Intake {
             stats::point::encode(&point, payload);
             taken += 1;
         }
-        state.meters.mismatched.inc_by(sent.len() as u64 - taken);
         if payloads.is_empty() {
-            return Ok(Accepted { fates, publish: None });
+            return Ok(Accepted { fates, publish: None, promises });
         }
         let messages: Vec<NewMessage<'_>> = payloads
             .into_iter()
@@ -183,14 +217,36 @@ impl Intake {
             })
             .collect();
         match state.queue.publish(&messages, state.config.durability) {
-            Ok(publish) => {
-                state.meters.taken.inc_by(taken);
-                Ok(Accepted { fates, publish: Some(publish) })
-            }
+            Ok(publish) => Ok(Accepted { fates, publish: Some(publish), promises }),
             Err(error) => {
+                promises.withdraw();
                 state.meters.refused.inc_by(taken);
                 Err(refused(error))
             }
+        }
+    }
+
+    /// A number of a name that has no stat yet, or one in the trash.
+    fn first(&self, shard: ShardId, sent: &Sent, promises: &mut Promises) -> Result<Fate, Error> {
+        let state = &self.0.state;
+        let busy = |message: &str| {
+            Err(Error::Busy { message: message.to_owned(), retry_after_seconds: RETRY_AFTER_SECONDS })
+        };
+        if !state.folded.borrow().replayed {
+            return busy(
+                "what came before the restart is still being read: until then only known stats are taken",
+            );
+        }
+        let name = sent.name.as_str();
+        match state.catalog.promise(shard, sent.account, name, sent.kind, state.config.stats_per_account_max)
+        {
+            Promised::Yes => {
+                promises.made.push((shard, sent.account, sent.name.clone()));
+                Ok(Fate::Taken)
+            }
+            Promised::Other(is) => Ok(Fate::Mismatch { is }),
+            Promised::TooMany => Ok(Fate::TooManyStats),
+            Promised::Busy => busy("too many new stats at once"),
         }
     }
 }

@@ -9,10 +9,8 @@ use prometheus_client::metrics::histogram::Histogram;
 
 #[derive(Clone)]
 pub(crate) struct Meters {
-    pub taken: Counter,
     pub refused: Counter,
     pub mismatched: Counter,
-    pub unknown_keys: Counter,
     pub folded: Counter,
     pub damaged_records: Counter,
     pub stats_refused: Counter,
@@ -32,10 +30,11 @@ impl Meters {
         let counter = |name: &str, help: &str| metrics.register(name, help, Counter::default());
         let gauge = |name: &str, help: &str| metrics.register(name, help, Gauge::default());
         Self {
-            taken: counter("intake_points", "Points handed to the log"),
             refused: counter("intake_refused_points", "Points refused because the log is full or failing"),
-            mismatched: counter("mismatched_points", "Points of the other kind than their stat, not taken"),
-            unknown_keys: counter("unknown_keys", "Requests with an EZ key nobody has"),
+            mismatched: counter(
+                "recorder_mismatched_points",
+                "Points of the other kind than their stat that the intake let through, left out",
+            ),
             folded: counter("recorder_points", "Points folded into the head"),
             damaged_records: counter(
                 "recorder_damaged_records",

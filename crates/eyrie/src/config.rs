@@ -63,6 +63,7 @@ impl Default for Config {
                 keep_minutes: days(32),
                 keep_hours: days(5 * 365 + 2),
                 keep_trash: Duration::from_secs(48 * 3600),
+                stats_per_account_max: 1_000_000,
                 ..app::Config::default()
             },
             store: store::SqliteOptions::default(),

@@ -227,7 +227,8 @@ impl<'a, S: Sink> Post<'a, S> {
         let metrics = &self.ingest.metrics;
         metrics.points.inc_by(taken as u64);
         if taken < fates.len() {
-            metrics.mismatches.inc_by((fates.len() - taken) as u64);
+            let mismatches = fates.iter().filter(|fate| matches!(fate, Fate::Mismatch { .. })).count();
+            metrics.mismatches.inc_by(mismatches as u64);
         }
         let answer = answer(fates);
         let outcome = if taken == 0 { Outcome::Misuse } else { Outcome::Taken };
@@ -252,7 +253,7 @@ fn read_number(name: &'static str, text: &str) -> Result<f64, Refusal> {
     number::parse(text).map_err(|error| Refusal::invalid(format!("{name} {error}")))
 }
 
-/// The mismatches within a range of points, in words.
+/// What was not taken within a range of points, in words.
 fn refusals<'a>(
     sent: &'a [Sent],
     fates: &'a [Fate],
@@ -267,6 +268,11 @@ fn refusals<'a>(
             };
             let message = format!("the stat `{}` is a {is}: post a {post}", sent.name.as_str());
             Some(Refusal::new(StatusCode::CONFLICT, message))
+        }
+        Fate::TooManyStats => {
+            let name = sent.name.as_str();
+            let message = format!("there is no stat `{name}`, and no room for more stats: delete some first");
+            Some(Refusal::new(StatusCode::FORBIDDEN, message))
         }
     })
 }

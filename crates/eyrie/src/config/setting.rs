@@ -140,6 +140,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         "How long a deleted stat can be taken back.",
     ),
     setting(
+        "stats.per_account",
+        Slot::Count(|c| &mut c.app.stats_per_account_max),
+        "Most stats of an account, trash included; numbers of further names are refused.",
+    ),
+    setting(
         "store.size_max",
         Slot::Bytes(|c| &mut c.store.size_max),
         "The database file grows to at most this.",
