@@ -63,7 +63,8 @@ impl Trust {
             Some(doubt) if clock <= doubt.clock + passed + JUMP => doubt.since,
             _ => {
                 let hold_seconds = self.hold.as_secs();
-                if hold_seconds > 0 {
+                // A new data folder expects nothing: there is nothing to say, and nothing to remove yet.
+                if hold_seconds > 0 && self.time > Timestamp::default() {
                     tracing::warn!(
                         ?clock,
                         ?expected,

@@ -17,6 +17,8 @@ fn the_first_start_prints_all_that_is_needed_to_send_a_number_and_sign_in() {
     let curl = server.says("curl ");
     assert_eq!(curl, format!("-d \"stat=hello&count=1&ezkey={key}\" {address}/ez"));
 
+    assert!(!server.logged().contains("WARN"), "nothing is odd about a first start: {}", server.logged());
+
     let time = hours_ago(2);
     let answer = wire::post(server.address, "/ez", &format!("stat=hello&count=1&ezkey={key}&t={time}"));
     assert_eq!(answer.body, r#"{"status":200,"msg":"ok"}"#);
