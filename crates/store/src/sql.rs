@@ -155,3 +155,16 @@ impl Store for Sql {
         within(WRITE_TIMEOUT, "closing the database", sqlite::close(self))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_takes_too_long_is_given_up_by_name() {
+        let never = within::<(), _>(Duration::from_millis(1), "waiting", std::future::pending());
+        let error = never.await.unwrap_err();
+        assert!(matches!(error, Error::Timeout { what: "waiting", .. }), "{error}");
+        assert_eq!(error.kind(), base::ErrorKind::Unavailable);
+    }
+}

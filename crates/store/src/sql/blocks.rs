@@ -1,7 +1,7 @@
 //! Blocks and segments: a packed integer and its bytes.
 
 use sqlx::any::AnyRow;
-use sqlx::{Any, Connection, Row, Transaction};
+use sqlx::{Any, AssertSqlSafe, Connection, Row, Transaction};
 
 use super::batch::{ROWS, padded, pieces};
 use super::dialect::placeholders;
@@ -10,7 +10,7 @@ use super::{Sql, WRITE_TIMEOUT, within};
 use crate::{BlockKey, BlockKind, Error, SegmentKey};
 
 /// How many stats' blocks one transaction deletes: other writers get in between.
-const DELETE_STATS_MAX: usize = 128;
+const DELETE_STATS_MAX: usize = 512;
 
 pub(crate) async fn range(
     sql: &Sql,
@@ -45,7 +45,7 @@ pub(crate) async fn of(sql: &Sql, keys: &[BlockKey]) -> Result<Vec<(BlockKey, Ve
     for piece in ids.chunks(ROWS[0]) {
         let size = padded(piece.len());
         let text = format!("SELECT id, d FROM blocks WHERE id IN ({})", placeholders(size));
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+        let mut query = sqlx::query(AssertSqlSafe(text));
         for i in 0..size {
             query = query.bind(piece[i.min(piece.len() - 1)]);
         }
@@ -83,10 +83,11 @@ pub(crate) async fn upsert(
     table: &'static str,
     mut blobs: Vec<(i64, &[u8])>,
 ) -> Result<(), Error> {
-    blobs.sort_unstable_by_key(|(id, _)| *id);
+    // Stable: of several for one id the last stays.
+    blobs.sort_by_key(|(id, _)| *id);
     for piece in pieces(&blobs, |(_, bytes)| bytes.len()) {
         let text = sql.dialect.upsert(table, &["id", "d"], piece.len());
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+        let mut query = sqlx::query(AssertSqlSafe(text));
         for (id, bytes) in piece {
             query = query.bind(*id).bind(*bytes);
         }
@@ -99,7 +100,7 @@ pub(crate) async fn upsert(
 pub(crate) async fn delete_keys(tx: &mut Transaction<'static, Any>, keys: &[BlockKey]) -> Result<(), Error> {
     for piece in pieces(keys, |_| 8) {
         let text = format!("DELETE FROM blocks WHERE id IN ({})", placeholders(piece.len()));
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(text));
+        let mut query = sqlx::query(AssertSqlSafe(text));
         for key in piece {
             query = query.bind(key.packed());
         }
@@ -148,14 +149,15 @@ async fn delete_of(sql: &Sql, kind: BlockKind, stats: &[u32], last: u32) -> Resu
     let fault = failed("blocks");
     let mut gone = 0;
     let mut tx = sql.write("blocks").await?;
-    for stat in stats {
-        let done = sqlx::query("DELETE FROM blocks WHERE id BETWEEN ? AND ?")
-            .bind(BlockKey { kind, stat: *stat, number: 0 }.packed())
-            .bind(BlockKey { kind, stat: *stat, number: last }.packed())
-            .execute(&mut *tx)
-            .await
-            .map_err(fault)?;
-        gone += done.rows_affected();
+    for piece in pieces(stats, |_| 16) {
+        let ranges = vec!["id BETWEEN ? AND ?"; piece.len()].join(" OR ");
+        let mut query = sqlx::query(AssertSqlSafe(format!("DELETE FROM blocks WHERE {ranges}")));
+        for stat in piece {
+            query = query
+                .bind(BlockKey { kind, stat: *stat, number: 0 }.packed())
+                .bind(BlockKey { kind, stat: *stat, number: last }.packed());
+        }
+        gone += query.execute(&mut *tx).await.map_err(fault)?.rows_affected();
     }
     tx.commit().await.map_err(fault)?;
     Ok(gone)

@@ -130,6 +130,14 @@ fn pool(connections: u32, options: AnyConnectOptions, cache_kib: u32, last: Stri
                 Ok(())
             })
         })
+        // A full disk makes SQLite roll back by itself; sqlx, which then fails to, would believe the
+        // connection to be in a transaction for ever. The ping waits for a rollback under way.
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_lazy_with(options)
 }
 
