@@ -1,0 +1,68 @@
+//! `eyrie bench`: the figures of `docs/internals/numbers.md`, made by the program itself.
+//!
+//! Read in this order: [`process`] (a server as a child, its CPU), [`load`] (the load generator), [`engine`] (no HTTP),
+//! [`ingest`], [`record`], [`query`].
+
+mod engine;
+mod ingest;
+mod load;
+mod process;
+mod query;
+mod record;
+
+use clap::{Args, Subcommand};
+
+/// Which part to measure.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  eyrie bench ingest                                  closed loop, 256 connections, durable\n  eyrie bench ingest --durability memory --rounds 3   beside nginx where it is installed\n  eyrie bench ingest --rate 16700                     open loop: a million a minute\n  eyrie bench record\n  eyrie bench query\n\nRun a release build. Figures are of this machine at this moment: compare ratios within one run."
+)]
+pub struct Bench {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Requests a second, latency and CPU of the HTTP edge, through to the log.
+    Ingest(ingest::Options),
+    /// Points a second through log, recorder and store, and bytes a bucket at rest.
+    Record(record::Options),
+    /// Time of a stat's page, of a year of one stat, of a day of 1,000 stats.
+    Query(query::Options),
+}
+
+/// Runs a benchmark and prints its figures.
+pub async fn run(bench: Bench) -> anyhow::Result<()> {
+    if cfg!(debug_assertions) {
+        eprintln!("note: this is a debug build; its figures mean nothing. Use a release build.");
+    }
+    match bench.what {
+        What::Ingest(options) => ingest::run(&options).await,
+        What::Record(options) => record::run(&options).await,
+        What::Query(options) => query::run(&options).await,
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_grouped() {
+        for (n, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
+            assert_eq!(super::grouped(n), text);
+        }
+    }
+}

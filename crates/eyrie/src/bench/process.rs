@@ -1,0 +1,149 @@
+//! A server as a child of the benchmark, and what it costs.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+/// How long a child may take to listen.
+const START_PATIENCE: Duration = Duration::from_secs(20);
+
+/// A child that is ended with the value.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// This program's own `serve` on a free port, with a data folder and a durability level.
+    pub fn eyrie(data: &Path, durability: &str) -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("serve")
+            .arg("--data")
+            .arg(data)
+            .args(["--listen", "127.0.0.1:0"])
+            .env("EYRIE_INGEST_DURABILITY", durability)
+            .env("EYRIE_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting eyrie serve")?;
+        let stdout = child.stdout.take().context("the child's output")?;
+        let (address_to, address_from) = std::sync::mpsc::sync_channel(1);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if let Some(address) = line.strip_prefix("listening on http://") {
+                    let _ = address_to.try_send(address.trim().parse::<SocketAddr>());
+                }
+            }
+        });
+        match address_from.recv_timeout(START_PATIENCE) {
+            Ok(Ok(address)) => Ok(Self { child, address }),
+            _ => {
+                let _ = child.kill();
+                bail!("eyrie serve did not say where it listens within {START_PATIENCE:?}")
+            }
+        }
+    }
+
+    /// nginx answering 204 to everything, as the ruler; `None` where it is not installed.
+    pub fn nginx(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let config = folder.join("nginx.conf");
+        let here = folder.display();
+        write!(
+            std::fs::File::create(&config)?,
+            "worker_processes 2; daemon off; pid {here}/nginx.pid; error_log stderr crit;\n\
+             events {{ worker_connections 4096; }}\n\
+             http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {here}/body;\n\
+             proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi; uwsgi_temp_path {here}/uwsgi;\n\
+             scgi_temp_path {here}/scgi;\n\
+             server {{ listen 127.0.0.1:{port} reuseport; location / {{ return 204; }} }} }}\n"
+        )?;
+        let started = Command::new("nginx").arg("-c").arg(&config).arg("-p").arg(folder).stdin(Stdio::null()).spawn();
+        let child = match started {
+            Ok(child) => child,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).context("starting nginx"),
+        };
+        let server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) };
+        let deadline = Instant::now() + START_PATIENCE;
+        while std::net::TcpStream::connect(server.address).is_err() {
+            if Instant::now() > deadline {
+                bail!("nginx did not listen within {START_PATIENCE:?}");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(Some(server))
+    }
+
+    /// CPU used by the child and its children so far.
+    pub fn cpu(&self) -> Duration {
+        let own = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        std::iter::once(own)
+            .chain(children.split_whitespace().filter_map(|pid| pid.parse().ok()))
+            .map(cpu_of)
+            .sum()
+    }
+
+    /// Resident memory of the child, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        kib.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1_024
+    }
+
+    /// Asks the child to stop and waits for it.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        terminate(self.child.id());
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("the server ended with {status}");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            terminate(self.child.id());
+            let _ = self.child.wait();
+        }
+    }
+}
+
+#[allow(unsafe_code)]
+fn terminate(pid: u32) {
+    // SAFETY: kill(2) takes two integers and touches no memory of ours.
+    unsafe { libc::kill(pid.cast_signed(), libc::SIGTERM) };
+}
+
+/// CPU of this very process so far.
+pub fn own_cpu() -> Duration {
+    cpu_of(std::process::id())
+}
+
+/// User and system time of a process, from `/proc/PID/stat`, in ticks of 10 ms.
+fn cpu_of(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The command's name in parentheses may hold spaces: count fields behind it.
+    let after = stat.rsplit_once(") ").map_or("", |(_, after)| after);
+    let ticks: u64 = after.split(' ').skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// CPU used by the whole machine so far, idle time left out.
+pub fn machine_cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let fields: Vec<u64> =
+        stat.lines().next().unwrap_or("").split_whitespace().skip(1).filter_map(|f| f.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal
+    let busy: u64 = fields.iter().take(8).enumerate().filter(|(i, _)| *i != 3 && *i != 4).map(|(_, n)| n).sum();
+    Duration::from_millis(busy * 10)
+}
