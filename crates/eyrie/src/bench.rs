@@ -14,10 +14,7 @@ use clap::{Args, Subcommand};
 
 /// Which part to measure.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  eyrie bench ingest                                  closed loop, 256 connections, durable\n  eyrie bench ingest --durability memory --rounds 3   beside nginx where it is installed\n  eyrie bench ingest --rate 16700                     open loop: a million a minute\n  eyrie bench record\n  eyrie bench query\n\nRun a release build. Figures are of this machine at this moment: compare ratios within one run."
-)]
-pub struct Bench {
+pub(crate) struct Bench {
     #[command(subcommand)]
     what: What,
 }
@@ -25,22 +22,38 @@ pub struct Bench {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Requests a second, latency and CPU of the HTTP edge, through to the log.
+    #[command(after_help = "\
+Examples:
+  eyrie bench ingest                                  # closed loop, 256 connections, durable
+  eyrie bench ingest --durability memory              # beside nginx, where it is installed
+  eyrie bench ingest --rate 16700                     # open loop: a million a minute
+
+Run a release build. Figures are of this machine at this moment: compare ratios within one run.")]
     Ingest(ingest::Options),
     /// Points a second through log, recorder and store, and bytes a bucket at rest.
+    #[command(after_help = "\
+Examples:
+  eyrie bench record
+  eyrie bench record --points 100000000 --durability os")]
     Record(record::Options),
     /// Time of a stat's page, of a year of one stat, of a day of 1,000 stats.
+    #[command(after_help = "\
+Examples:
+  eyrie bench query
+  eyrie bench query --stats 10000")]
     Query(query::Options),
 }
 
 /// Runs a benchmark and prints its figures.
-pub async fn run(bench: Bench) -> anyhow::Result<()> {
+pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     if cfg!(debug_assertions) {
         eprintln!("note: this is a debug build; its figures mean nothing. Use a release build.");
     }
-    match bench.what {
-        What::Ingest(options) => ingest::run(&options).await,
-        What::Record(options) => record::run(&options).await,
-        What::Query(options) => query::run(&options).await,
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match &bench.what {
+        What::Ingest(options) => runtime.block_on(ingest::run(options)),
+        What::Record(options) => runtime.block_on(record::run(options)),
+        What::Query(options) => runtime.block_on(query::run(options)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::bench::Bench;
 use crate::config::Overrides;
 use crate::folder;
 
@@ -69,6 +70,9 @@ Examples:
 
 The data folder must be empty or absent: nothing is ever overwritten.")]
     Restore(RestoreArgs),
+
+    /// Measures this machine: ingest, recording, queries.
+    Bench(Bench),
 }
 
 #[derive(Args, Debug)]

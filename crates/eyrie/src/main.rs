@@ -2,12 +2,14 @@
 //!
 //! Read in this order: [`cli`] (what can be asked for), [`config`] (settings and their sources), [`folder`]
 //! (the data folder and its lock), [`serve`] and [`house`] (all parts started and stopped in order),
-//! [`descriptors`] (how many files and connections the system allows), [`ops`] (health and metrics), [`account`] and [`backup`] (work beside a running server), [`logging`].
+//! [`descriptors`] (how many files and connections the system allows), [`ops`] (health and metrics),
+//! [`account`] and [`backup`] (work beside a running server), [`logging`], [`bench`].
 //!
 //! **Invariant**: nothing here decides anything about numbers; it only parses, starts, stops and prints.
 
 mod account;
 mod backup;
+mod bench;
 mod cli;
 mod config;
 mod descriptors;
@@ -49,5 +51,6 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Account(AccountCommand::Reset(args)) => account::reset(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
+        Command::Bench(bench) => bench::run(&bench),
     }
 }

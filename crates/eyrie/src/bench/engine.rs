@@ -6,40 +6,36 @@ use std::time::Duration;
 use anyhow::Context;
 use app::App;
 use app::intake::Sent;
-use base::metrics::Metrics;
-use base::tasks::TaskGroup;
 use base::{Clock, Timestamp};
 use stats::{AccountId, Kind, StatName};
+
+use crate::config::Config;
+use crate::folder::Folder;
+use crate::house::House;
 
 /// Numbers handed to intake at once.
 const SUBMIT_ITEMS: usize = 1_000;
 /// Submissions on their way to the log at once.
 const SUBMISSIONS_IN_FLIGHT: usize = 64;
-/// How long tasks may take to end.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(60);
+/// How long writing everything down may take.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running application over a log and a store of its own.
 pub(super) struct Engine {
     pub(super) app: App,
     pub(super) account: AccountId,
-    tasks: TaskGroup,
-    log: log::Log,
-    store: std::sync::Arc<dyn store::Store>,
+    house: House,
 }
 
 impl Engine {
     /// Opens the data folder `data` as `eyrie serve` would, with an owner.
     pub(super) async fn open(data: &Path, clock: Clock, config: app::Config) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(data.join("log"))?;
-        let store = store::open_sqlite(&data.join("stats.db")).await.context("opening the store")?;
-        let log_config = log::Config { dir: data.join("log"), ..log::Config::default() };
-        let (log, _) = log::Log::open(log_config, clock.clone()).context("opening the log")?;
-        let queue = queue::Queue::open(log.clone(), &data.join("log"))?;
-        let tasks = TaskGroup::new();
-        let app = App::start(config, clock, store.clone(), queue, &Metrics::new(), &tasks).await?;
-        app.accounts.ensure_owner("bench@localhost").await?;
-        let account = app.accounts.list().await?.first().context("the owner's account")?.id;
-        Ok(Self { app, account, tasks, log, store })
+        let folder = Folder::open_or_make(data)?;
+        let config = Config { app: config, ..Config::default() };
+        let house = House::open(&config, &folder, clock).await?;
+        house.app.accounts.ensure_owner(&config.owner).await?;
+        let account = house.app.accounts.list().await?.first().context("the owner's account")?.id;
+        Ok(Self { app: house.app.clone(), account, house })
     }
 
     /// Submits `numbers` in bulks of 1,000, waiting for the configured durability.
@@ -83,11 +79,7 @@ impl Engine {
     /// Writes everything down and closes.
     pub(super) async fn close(self) -> anyhow::Result<()> {
         self.app.settled().await;
-        self.app.finish().await?;
-        anyhow::ensure!(self.tasks.drain(DRAIN_PATIENCE).await, "tasks did not end within {DRAIN_PATIENCE:?}");
-        self.log.close()?;
-        self.store.close().await?;
-        Ok(())
+        self.house.close(CLOSE_PATIENCE).await
     }
 }
 

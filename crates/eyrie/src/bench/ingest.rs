@@ -11,7 +11,7 @@ use super::process::{Server, machine_cpu, own_cpu};
 
 /// How to load the edge.
 #[derive(Debug, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Keep-alive connections, each with one request under way.
     #[arg(long, default_value_t = 256)]
     connections: usize,
@@ -51,7 +51,7 @@ struct Tally {
 }
 
 /// Runs the rounds and prints a table.
-pub async fn run(options: &Options) -> anyhow::Result<()> {
+pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let data = folder.path().join("data");
     let eyrie = Server::eyrie(&data, &options.durability)?;
@@ -132,7 +132,12 @@ fn print(options: &Options, tallies: &[Tally], machine: Duration) {
     };
     println!(
         "{mode}, {} connections, {} bytes a request, {} point(s) each, durability {}, {} × {} s",
-        options.connections, options.bytes, options.points, options.durability, options.rounds, options.seconds
+        options.connections,
+        options.bytes,
+        options.points,
+        options.durability,
+        options.rounds,
+        options.seconds
     );
     println!(
         "{:<10} {:>10} {:>10} {:>9} {:>7} {:>8} {:>8} {:>8} {:>8} {:>8}",
@@ -154,7 +159,11 @@ fn print(options: &Options, tallies: &[Tally], machine: Duration) {
             tally.latency.max() as f64 / 1_000.0,
         );
         if tally.refused + tally.broken > 0 {
-            println!("           {} refused, {} connections broken", grouped(tally.refused), grouped(tally.broken));
+            println!(
+                "           {} refused, {} connections broken",
+                grouped(tally.refused),
+                grouped(tally.broken)
+            );
         }
     }
     if let [eyrie, nginx] = tallies {
@@ -191,7 +200,8 @@ pub(super) fn ez_key(data: &std::path::Path) -> anyhow::Result<String> {
         .args(["account", "list", "--json", "--data"])
         .arg(data)
         .output()?;
-    let accounts: serde_json::Value = serde_json::from_slice(&output.stdout).context("reading the accounts")?;
+    let accounts: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("reading the accounts")?;
     Ok(accounts[0]["ez_key"].as_str().context("the first account's EZ key")?.to_owned())
 }
 

@@ -16,32 +16,32 @@ use tokio::net::TcpStream;
 
 /// What to send, how hard, how long.
 #[derive(Clone, Debug)]
-pub struct Load {
+pub(super) struct Load {
     /// To whom.
-    pub address: SocketAddr,
+    pub(super) address: SocketAddr,
     /// A whole HTTP/1.1 request.
-    pub request: Vec<u8>,
+    pub(super) request: Vec<u8>,
     /// Connections, each with one request under way.
-    pub connections: usize,
+    pub(super) connections: usize,
     /// For how long.
-    pub length: Duration,
+    pub(super) length: Duration,
     /// Requests a second; `None`: closed loop.
-    pub rate: Option<u64>,
+    pub(super) rate: Option<u64>,
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Outcome {
+pub(super) struct Outcome {
     /// Answers with a 2xx status.
-    pub good: u64,
+    pub(super) good: u64,
     /// Other answers.
-    pub refused: u64,
+    pub(super) refused: u64,
     /// Connections that broke.
-    pub broken: u64,
+    pub(super) broken: u64,
     /// How long it really took.
-    pub elapsed: Duration,
+    pub(super) elapsed: Duration,
     /// Of good answers, in microseconds.
-    pub latency: Histogram<u64>,
+    pub(super) latency: Histogram<u64>,
 }
 
 /// Largest latency the histogram holds.
@@ -53,7 +53,7 @@ fn histogram() -> Histogram<u64> {
 
 /// Runs the load on a thread of its own with one current-thread runtime, so that it costs the
 /// machine one core at most; prints a line of progress every second.
-pub async fn run(load: Load) -> anyhow::Result<Outcome> {
+pub(super) async fn run(load: Load) -> anyhow::Result<Outcome> {
     tokio::task::spawn_blocking(move || {
         tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(generate(load))
     })

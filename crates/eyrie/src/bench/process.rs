@@ -12,15 +12,15 @@ use anyhow::{Context, bail};
 const START_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A child that is ended with the value.
-pub struct Server {
+pub(super) struct Server {
     child: Child,
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(super) address: SocketAddr,
 }
 
 impl Server {
     /// This program's own `serve` on a free port, with a data folder and a durability level.
-    pub fn eyrie(data: &Path, durability: &str) -> anyhow::Result<Self> {
+    pub(super) fn eyrie(data: &Path, durability: &str) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .arg("serve")
             .arg("--data")
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// nginx answering 204 to everything, as the ruler; `None` where it is not installed.
-    pub fn nginx(folder: &Path) -> anyhow::Result<Option<Self>> {
+    pub(super) fn nginx(folder: &Path) -> anyhow::Result<Option<Self>> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let config = folder.join("nginx.conf");
         let here = folder.display();
@@ -64,7 +64,8 @@ impl Server {
              scgi_temp_path {here}/scgi;\n\
              server {{ listen 127.0.0.1:{port} reuseport; location / {{ return 204; }} }} }}\n"
         )?;
-        let started = Command::new("nginx").arg("-c").arg(&config).arg("-p").arg(folder).stdin(Stdio::null()).spawn();
+        let started =
+            Command::new("nginx").arg("-c").arg(&config).arg("-p").arg(folder).stdin(Stdio::null()).spawn();
         let child = match started {
             Ok(child) => child,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -82,9 +83,10 @@ impl Server {
     }
 
     /// CPU used by the child and its children so far.
-    pub fn cpu(&self) -> Duration {
+    pub(super) fn cpu(&self) -> Duration {
         let own = self.child.id();
-        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let children =
+            std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
         std::iter::once(own)
             .chain(children.split_whitespace().filter_map(|pid| pid.parse().ok()))
             .map(cpu_of)
@@ -92,14 +94,14 @@ impl Server {
     }
 
     /// Resident memory of the child, in bytes.
-    pub fn resident_bytes(&self) -> u64 {
+    pub(super) fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         kib.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1_024
     }
 
     /// Asks the child to stop and waits for it.
-    pub fn stop(mut self) -> anyhow::Result<()> {
+    pub(super) fn stop(mut self) -> anyhow::Result<()> {
         terminate(self.child.id());
         let status = self.child.wait()?;
         if !status.success() {
@@ -125,7 +127,7 @@ fn terminate(pid: u32) {
 }
 
 /// CPU of this very process so far.
-pub fn own_cpu() -> Duration {
+pub(super) fn own_cpu() -> Duration {
     cpu_of(std::process::id())
 }
 
@@ -139,11 +141,12 @@ fn cpu_of(pid: u32) -> Duration {
 }
 
 /// CPU used by the whole machine so far, idle time left out.
-pub fn machine_cpu() -> Duration {
+pub(super) fn machine_cpu() -> Duration {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let fields: Vec<u64> =
         stat.lines().next().unwrap_or("").split_whitespace().skip(1).filter_map(|f| f.parse().ok()).collect();
     // user nice system idle iowait irq softirq steal
-    let busy: u64 = fields.iter().take(8).enumerate().filter(|(i, _)| *i != 3 && *i != 4).map(|(_, n)| n).sum();
+    let busy: u64 =
+        fields.iter().take(8).enumerate().filter(|(i, _)| *i != 3 && *i != 4).map(|(_, n)| n).sum();
     Duration::from_millis(busy * 10)
 }

@@ -14,12 +14,14 @@ use hyper_util::rt::TokioIo;
 use stats::timeframe::Window;
 use stats::{Kind, StatId};
 
+use crate::config::Config;
+
 use super::engine::{Engine, names};
 use super::process::Server;
 
 /// How much to read.
 #[derive(Debug, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Times each query is asked.
     #[arg(long, default_value_t = 200)]
     times: usize,
@@ -32,10 +34,10 @@ const DAY: Duration = Duration::from_secs(86_400);
 const YEAR_DAYS: i64 = 365;
 
 /// Fills a data folder, asks, prints.
-pub async fn run(options: &Options) -> anyhow::Result<()> {
+pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let data = folder.path().join("data");
-    let config = app::Config { keep_minutes: DAY * 400, ..app::Config::default() };
+    let config = app::Config { keep_minutes: DAY * 400, ..Config::default().app };
     let clock = Clock::system();
     let engine = Engine::open(&data, clock.clone(), config.clone()).await?;
     fill(&engine, options, clock.now()).await?;
@@ -43,8 +45,14 @@ pub async fn run(options: &Options) -> anyhow::Result<()> {
 
     let engine = Engine::open(&data, clock.clone(), config).await?;
     let year = engine.app.catalog.by_name(engine.account, "year 0").context("the year's stat")?;
-    let many: Vec<StatId> =
-        engine.app.catalog.of_account(engine.account).iter().filter(|s| s.id != year.id).map(|s| s.id).collect();
+    let many: Vec<StatId> = engine
+        .app
+        .catalog
+        .of_account(engine.account)
+        .iter()
+        .filter(|s| s.id != year.id)
+        .map(|s| s.id)
+        .collect();
     let now = Timestamp::from_minutes(clock.now().minutes());
     let window = |back: Duration, step_seconds: i64| Window {
         start: now - back,
@@ -87,7 +95,9 @@ async fn fill(engine: &Engine, options: &Options, now: Timestamp) -> anyhow::Res
     let many = names("many", options.stats);
     for back in (1..=1_440).rev() {
         let time = Timestamp::from_minutes(now.minutes() - back);
-        engine.submit(many.iter().map(|name| engine.sent(name, Kind::Counter, (back % 9) as f64, time))).await?;
+        engine
+            .submit(many.iter().map(|name| engine.sent(name, Kind::Counter, (back % 9) as f64, time)))
+            .await?;
     }
     engine.app.settled().await;
     Ok(())
@@ -97,10 +107,11 @@ async fn fill(engine: &Engine, options: &Options, now: Timestamp) -> anyhow::Res
 async fn pages(data: &std::path::Path, stat: &str, options: &Options) -> anyhow::Result<()> {
     let server = Server::eyrie(data, "disk")?;
     let output = std::process::Command::new(std::env::current_exe()?)
-        .args(["account", "reset", "--email", "bench@localhost", "--json", "--data"])
+        .args(["account", "reset", "--email", "owner@localhost", "--json", "--data"])
         .arg(data)
         .output()?;
-    let account: serde_json::Value = serde_json::from_slice(&output.stdout).context("reading the new link")?;
+    let account: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("reading the new link")?;
     let secret = account["signin_secret"].as_str().context("the link's secret")?;
     let (cookie, _) = get(server.address, &format!("/signin/{secret}"), "").await?;
     let cookie = cookie.context("signing in sets a cookie")?;
@@ -140,7 +151,11 @@ async fn measure<E: Into<anyhow::Error>>(
 }
 
 /// One GET on a connection of its own: the cookie it sets, if any, and the body. An error status is an error.
-pub(super) async fn get(address: SocketAddr, path: &str, cookie: &str) -> anyhow::Result<(Option<String>, String)> {
+pub(super) async fn get(
+    address: SocketAddr,
+    path: &str,
+    cookie: &str,
+) -> anyhow::Result<(Option<String>, String)> {
     let stream = tokio::net::TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);

@@ -7,13 +7,15 @@ use base::{Clock, Timestamp};
 use clap::Args;
 use stats::Kind;
 
+use crate::config::Config;
+
 use super::engine::{Engine, disk_bytes, names};
 use super::grouped;
 use super::process::own_cpu;
 
 /// What to put through.
 #[derive(Debug, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Points for the throughput part.
     #[arg(long, default_value_t = 10_000_000)]
     points: u64,
@@ -32,7 +34,7 @@ pub struct Options {
 const DAY_START: Timestamp = Timestamp::from_seconds(1_790_000_000 / 86_400 * 86_400);
 
 /// Runs both parts and prints their figures.
-pub async fn run(options: &Options) -> anyhow::Result<()> {
+pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     throughput(options).await?;
     size(options, Kind::Counter).await?;
     size(options, Kind::Value).await
@@ -45,7 +47,7 @@ fn config(options: &Options) -> anyhow::Result<app::Config> {
         "disk" => queue::Durability::Disk,
         other => anyhow::bail!("`{other}` is not a durability: memory, os or disk"),
     };
-    Ok(app::Config { durability, ..app::Config::default() })
+    Ok(app::Config { durability, ..Config::default().app })
 }
 
 async fn throughput(options: &Options) -> anyhow::Result<()> {
@@ -89,7 +91,8 @@ async fn size(options: &Options, kind: Kind) -> anyhow::Result<()> {
         let mut numbers = Vec::new();
         for (number, name) in names.iter().enumerate() {
             for second in (0..3_600).step_by(30) {
-                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let noise = (random >> 33) as f64 / (1u64 << 31) as f64;
                 let time = hour_start + Duration::from_secs(second);
                 numbers.push(engine.sent(name, kind, figure(kind, number, hour, noise), time));
