@@ -66,7 +66,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     if nginx.is_some() {
         tallies.push(Tally::new("nginx 204"));
     }
-    let fsyncs_before = metric(&eyrie, "eyrie_log_fsyncs_total").await;
+    let fsyncs_before = metric(&eyrie, "eyrie_log_syncs").await;
     let machine_before = machine_cpu() - own_cpu();
     for round in 1..=options.rounds {
         for (tally, server) in tallies.iter_mut().zip([Some(&eyrie), nginx.as_ref()].into_iter().flatten()) {
@@ -85,7 +85,7 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     }
     let others = (machine_cpu() - own_cpu()).saturating_sub(machine_before);
     print(options, &tallies, others);
-    if let (Some(before), Some(after)) = (fsyncs_before, metric(&eyrie, "eyrie_log_fsyncs_total").await) {
+    if let (Some(before), Some(after)) = (fsyncs_before, metric(&eyrie, "eyrie_log_syncs").await) {
         let fsyncs = after - before;
         let each = if fsyncs > 0.0 { tallies[0].good as f64 / fsyncs } else { 0.0 };
         println!("fsyncs: {} ({each:.1} requests each)", grouped(fsyncs as u64));
@@ -207,7 +207,7 @@ pub(super) fn ez_key(data: &std::path::Path) -> anyhow::Result<String> {
 
 /// One figure of the server's `/metrics`.
 async fn metric(server: &Server, name: &str) -> Option<f64> {
-    let body = super::query::get(server.address, "/metrics", "").await.ok()?.1;
+    let body = super::query::get(server.address, "/metrics", "").await.ok()?;
     let line = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
     line.trim().parse().ok()
 }

@@ -8,6 +8,7 @@ use base::{Clock, Timestamp};
 use clap::Args;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Empty};
+use hyper::Method;
 use hyper::body::Bytes;
 use hyper::header::{COOKIE, SET_COOKIE};
 use hyper_util::rt::TokioIo;
@@ -113,7 +114,7 @@ async fn pages(data: &std::path::Path, stat: &str, options: &Options) -> anyhow:
     let account: serde_json::Value =
         serde_json::from_slice(&output.stdout).context("reading the new link")?;
     let secret = account["signin_secret"].as_str().context("the link's secret")?;
-    let (cookie, _) = get(server.address, &format!("/signin/{secret}"), "").await?;
+    let (cookie, _) = ask(Method::POST, server.address, &format!("/signin/{secret}"), "").await?;
     let cookie = cookie.context("signing in sets a cookie")?;
     for (what, path) in [
         ("a stat's page over HTTP", format!("/stats/{stat}?t=1w3h")),
@@ -150,8 +151,14 @@ async fn measure<E: Into<anyhow::Error>>(
     Ok(())
 }
 
-/// One GET on a connection of its own: the cookie it sets, if any, and the body. An error status is an error.
-pub(super) async fn get(
+/// The body of a GET.
+pub(super) async fn get(address: SocketAddr, path: &str, cookie: &str) -> anyhow::Result<String> {
+    Ok(ask(Method::GET, address, path, cookie).await?.1)
+}
+
+/// One request on a connection of its own: the cookie it sets, if any, and the body. An error status is an error.
+async fn ask(
+    method: Method,
     address: SocketAddr,
     path: &str,
     cookie: &str,
@@ -159,7 +166,10 @@ pub(super) async fn get(
     let stream = tokio::net::TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let request = hyper::Request::get(path)
+    let request = hyper::Request::builder()
+        .method(method)
+        .uri(path)
+        .header(hyper::header::ORIGIN, format!("http://{address}"))
         .header(hyper::header::HOST, address.to_string())
         .header(COOKIE, cookie)
         .body(Empty::<Bytes>::new())?;
