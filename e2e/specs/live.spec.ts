@@ -58,3 +58,42 @@ test("a page says when its server is gone", async ({ page, fresh }) => {
   await expect(page.locator('eyrie-live[state="offline"]')).toBeVisible();
   await page.unrouteAll();
 });
+
+test("the tables below a chart catch up with the first number", async ({ page, fresh }) => {
+  await fresh.send([{ stat: "rare", value: 5, t: NOW - 3 * 86_400 }]);
+  const id = await fresh.id("rare");
+  await byLink(page, fresh);
+  await page.goto(`${fresh.url}/stats/${id}?t=1h1m`);
+  await expect(page.locator('eyrie-live[state="live"]')).toBeVisible();
+  await expect(page.locator(".histogram")).toContainText("Nothing received");
+  const hour = page.locator(".figures tr", { hasText: "by minute" });
+  await expect(hour).not.toContainText("7");
+  await fresh.send([{ stat: "rare", value: 7 }]);
+  await expect(hour).toContainText("7");
+  await expect(page.locator(".histogram svg")).toBeVisible();
+});
+
+test("a zoom stays when the pointer leaves and news come, until a double click", async ({ page, fresh }) => {
+  await fresh.send(Array.from({ length: 50 }, (_, n) => ({ stat: "steps", value: n, t: NOW - n * 60 - 60 })));
+  const id = await fresh.id("steps");
+  await byLink(page, fresh);
+  await page.goto(`${fresh.url}/stats/${id}?t=1h1m`);
+  const chart = page.locator("eyrie-chart.drawn");
+  await expect(chart).toBeVisible();
+  const box = (await chart.boundingBox())!;
+  const picture = async () => (await page.locator("eyrie-chart canvas").first().evaluate((canvas: HTMLCanvasElement) => canvas.toDataURL()));
+  const at = async (share: number) => page.mouse.move(box.x + box.width * share, box.y + box.height / 2);
+  const whole = await picture();
+  await at(0.3);
+  await page.mouse.down();
+  await at(0.5);
+  await page.mouse.up();
+  const zoomed = await picture();
+  expect(zoomed).not.toBe(whole);
+  await page.mouse.move(5, 5);
+  expect(await picture(), "as it was").toBe(zoomed);
+  await at(0.4);
+  await page.mouse.dblclick(box.x + box.width * 0.4, box.y + box.height / 2);
+  await page.mouse.move(5, 5);
+  expect(await picture(), "the whole again").toBe(whole);
+});

@@ -55,8 +55,9 @@ export async function signedIn(page: Page, seeded: Shared["seeded"]): Promise<vo
   await page.context().addCookies([{ name: "eyrie_session", value: seeded.session, url: seeded.url }]);
 }
 
-/** Signed in by the link, as its owner does. */
+/** Signed in by the link and its button, as its owner does. */
 export async function byLink(page: Page, server: Server): Promise<void> {
   await page.goto(`${server.url}/signin/${server.owner.signin_secret}`);
   await page.getByRole("button", { name: `Sign in as ${server.owner.email}` }).click();
+  await page.waitForURL(`${server.url}/stats`);
 }

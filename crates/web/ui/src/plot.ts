@@ -130,7 +130,7 @@ export class Plot {
       ? { fill: faint("0.85"), width: 0, paths: uPlot.paths.bars!({ size: [this.#share(), Infinity] }), points: { show: false } }
       : {
           stroke: series, width: 1.5, ...(this.#counter ? { fill: faint("0.08") } : {}),
-          points: { show: true, size: 7, width: 1.5, stroke: card, fill: series, filter: (u, at) => this.#marked(u, at) },
+          points: { show: true, size: 9, width: 1.5, stroke: card, fill: series, filter: (u, at) => this.#marked(u, at) },
         };
     const options: uPlot.Options = {
       width: this.#host.clientWidth,
@@ -143,7 +143,7 @@ export class Plot {
       },
       axes: [
         {
-          size: BELOW, gap: 7, font: FONT, stroke: muted, grid: { show: false }, ticks: { show: false },
+          size: BELOW, gap: 10, font: FONT, stroke: muted, grid: { show: false }, ticks: { show: false },
           splits: (u) => this.#ticks(u).map((tick) => tick.at),
           values: (u) => this.#ticks(u).map((tick) => tick.text),
         },
@@ -236,7 +236,9 @@ export class Plot {
     u.ctx.textAlign = "right";
     u.ctx.textBaseline = "alphabetic";
     const y = u.bbox.top + u.bbox.height + 19 * devicePixelRatio;
-    u.ctx.fillText(ZONE, u.bbox.left - 8 * devicePixelRatio, y);
+    // A long name, such as GMT+1, needs all the room at the left.
+    const right = Math.max(u.bbox.left - 8 * devicePixelRatio, u.ctx.measureText(ZONE).width);
+    u.ctx.fillText(ZONE, right, y);
     u.ctx.restore();
   }
 
