@@ -6,19 +6,19 @@
 //! public id: a link copied within that time is the only thing that can break.
 //!
 //! **Invariants**: only a shard's recorder adds to its shard, so numbers are given without asking
-//! anybody; of the locks here, one is held at a time, but for the recorder, which takes the indexes
-//! while it holds its shard's names, and the promises (`promised`), which look at the names.
+//! anybody; of the locks here, one is held at a time, but that the indexes, the trash and the promises
+//! (`promised`), which look at the names, may be taken by who holds a shard's names.
 
 mod names;
 mod promised;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use base::{Clock, Timestamp};
 use hashbrown::{DefaultHashBuilder, HashMap};
-use parking_lot::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard};
 use stats::{AccountId, Kind, ShardId, StatId};
 use store::{NewStat, StatUpdate, Store};
 
@@ -34,8 +34,9 @@ const PUBLIC_ID_CHARS: usize = 8;
 const CLASSIC_KEY_CHARS: usize = 28;
 /// [`Entry::deleted_at`] of a stat that is not in the trash.
 pub(crate) const KEPT: i64 = i64::MIN;
-/// [`Entry::deleted_at`] of a stat that is to go at once, whatever time the trash gives.
-const LONG_AGO: i64 = 0;
+/// [`Entry::deleted_at`] of a stat that is to go at once, whatever time the trash gives and whether the clock is
+/// trusted yet: 1906.
+const LONG_AGO: i64 = -2_000_000_000_000;
 
 /// A stat as pages and exports see it.
 #[derive(Clone, PartialEq, Debug)]
@@ -84,8 +85,9 @@ struct Inner {
     clock: Clock,
     /// Held by whoever changes a stat in the store and then here.
     edits: tokio::sync::Mutex<()>,
-    /// How many stats are in the trash.
-    in_trash: AtomicI64,
+    /// By shard, what is in the trash: since when, and the stat's number. Says the same as `deleted_at` of the
+    /// entries, which change while this is held.
+    trash: Vec<Mutex<BTreeSet<(i64, u32)>>>,
 }
 
 impl Catalog {
@@ -102,7 +104,7 @@ impl Catalog {
             store,
             clock,
             edits: tokio::sync::Mutex::default(),
-            in_trash: AtomicI64::new(rows.iter().filter(|row| row.deleted_at.is_some()).count() as i64),
+            trash: (0..shards).map(|_| Mutex::default()).collect(),
         }));
         for row in rows {
             let id = StatId(row.id);
@@ -124,8 +126,9 @@ impl Catalog {
                 public: AtomicBool::new(row.public),
                 received_at: AtomicI64::new(row.received_at),
                 received_saved: AtomicI64::new(row.received_at),
-                deleted_at: AtomicI64::new(row.deleted_at.unwrap_or(KEPT)),
+                deleted_at: AtomicI64::new(KEPT),
             };
+            catalog.mark(id, &entry, |_| row.deleted_at.unwrap_or(KEPT));
             catalog.index(id, &entry);
             let hash = catalog.hash(entry.account, &entry.name);
             let mut names = catalog.0.shards[usize::from(id.shard().0)].write();
@@ -326,8 +329,7 @@ impl Catalog {
         self.update(id, StatUpdate::Deleted(Some(LONG_AGO))).await?;
         // Retention looks for what has been there too long four times a second.
         self.change(id, |entry| {
-            let kept = |at: i64| (at != KEPT).then_some(LONG_AGO);
-            let _ = entry.deleted_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, kept);
+            self.mark(id, entry, |was| if was == KEPT { KEPT } else { LONG_AGO });
         })
     }
 
@@ -337,15 +339,26 @@ impl Catalog {
             return Ok(());
         }
         self.update(id, StatUpdate::Deleted(at)).await?;
-        self.0.in_trash.fetch_add(if at.is_some() { 1 } else { -1 }, Ordering::Relaxed);
         let name = self.change(id, |entry| {
-            entry.deleted_at.store(at.unwrap_or(KEPT), Ordering::Relaxed);
+            self.mark(id, entry, |_| at.unwrap_or(KEPT));
             (entry.account, Arc::clone(&entry.name))
         })?;
         if at.is_none() {
             self.keep_promise(id.shard(), name.0, &name.1);
         }
         Ok(())
+    }
+
+    /// Puts a stat into the trash, or takes it out: `to` makes the new `deleted_at` of the old.
+    fn mark(&self, id: StatId, entry: &Entry, to: impl FnOnce(i64) -> i64) {
+        let mut trash = self.0.trash[usize::from(id.shard().0)].lock();
+        let was = entry.deleted_at.load(Ordering::Relaxed);
+        let at = to(was);
+        entry.deleted_at.store(at, Ordering::Relaxed);
+        trash.remove(&(was, id.sequence()));
+        if at != KEPT {
+            trash.insert((at, id.sequence()));
+        }
     }
 
     /// A stat of the last 200 ms is not in the store yet: the caller is told to come back.
@@ -359,22 +372,28 @@ impl Catalog {
         }
     }
 
-    /// Takes out of the index what has been in the trash since before `before`; the caller then removes it
-    /// from the store, holding the shard's writer until it has. From here on a point makes a new stat.
-    pub(crate) fn take_expired(&self, shard: ShardId, before: Timestamp) -> Vec<u32> {
-        if self.0.in_trash.load(Ordering::Relaxed) <= 0 {
+    /// Takes out of the index up to `most` stats that have been in the trash since before `before`; the caller then
+    /// removes them from the store, holding the shard's writer until it has. From here on a point makes a new stat.
+    pub(crate) fn take_expired(&self, shard: ShardId, before: Timestamp, most: usize) -> Vec<u32> {
+        let trash = &self.0.trash[usize::from(shard.0)];
+        let is_due = || trash.lock().first().is_some_and(|(at, _)| *at < before.millis());
+        if !is_due() {
             return Vec::new();
         }
+        // No point can revive a stat from here on.
         let mut names = self.0.shards[usize::from(shard.0)].write();
-        let expired =
-            |entry: &Entry| (KEPT + 1..before.millis()).contains(&entry.deleted_at.load(Ordering::Relaxed));
-        let due: Vec<u32> =
-            names.iter().filter(|(_, entry)| expired(entry)).map(|(number, _)| number).collect();
+        let due: Vec<u32> = {
+            let mut trash = trash.lock();
+            let due: Vec<_> = trash.range(..(before.millis(), 0)).take(most).copied().collect();
+            for one in &due {
+                trash.remove(one);
+            }
+            due.into_iter().map(|(_, number)| number).collect()
+        };
         let removed: Vec<Entry> =
             due.iter().filter_map(|number| names.remove(&self.0.hasher, *number)).collect();
         drop(names);
         for entry in removed {
-            self.0.in_trash.fetch_sub(1, Ordering::Relaxed);
             self.0.by_public_id.write().remove(&entry.public_id);
             self.0.by_classic_key.write().remove(&entry.classic_key);
             if let Some(names) = self.0.by_account.write().get_mut(&entry.account) {
@@ -384,20 +403,9 @@ impl Catalog {
         due
     }
 
-    /// Takes a stat out of the trash because a point came; [`write_restored`](Self::write_restored) follows.
-    pub(crate) fn revive(&self, entry: &Entry) {
-        entry.deleted_at.store(KEPT, Ordering::Relaxed);
-        self.0.in_trash.fetch_sub(1, Ordering::Relaxed);
-        let shard = ShardId::of(entry.account, &entry.name, self.0.shards.len() as u8);
-        self.keep_promise(shard, entry.account, &entry.name);
-    }
-
-    /// Writes down that a stat was taken out of the trash, unless its owner has put it there again.
-    pub(crate) async fn write_restored(&self, id: StatId) -> Result<(), Error> {
-        let _edit = self.0.edits.lock().await;
-        match self.change(id, Entry::is_deleted) {
-            Ok(false) => self.update(id, StatUpdate::Deleted(None)).await,
-            Ok(true) | Err(_) => Ok(()),
-        }
+    /// Takes a stat out of the trash because a point came; the checkpoint that holds the point writes it down.
+    pub(crate) fn revive(&self, id: StatId, entry: &Entry) {
+        self.mark(id, entry, |_| KEPT);
+        self.keep_promise(id.shard(), entry.account, &entry.name);
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Head {
     cells: usize,
     /// Stats made since the last checkpoint.
     pub new_stats: Vec<NewStat>,
+    /// Stats that points took out of the trash since then, and when these came.
+    pub revived: Vec<(u32, i64)>,
     /// What readers must know of the ledger.
     pub marks: Marks,
 }

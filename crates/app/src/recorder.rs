@@ -38,6 +38,9 @@ const FULL: usize = 2;
 const FULL_PAUSE: Duration = Duration::from_millis(50);
 /// A new stat is written down after this long at most, so that its public id is good.
 const NEW_STAT_DELAY: Duration = Duration::from_millis(200);
+/// New stats, of all shards together, that force a checkpoint: one that holds them takes a second or two of the 30
+/// that the store gives it. A message more than this may come on top, about 40,000.
+const NEW_STATS_MAX: usize = 20_000;
 /// `received_at` is written down when it is this much newer than what is in the store, in milliseconds,
 /// and at the end. After a crash it is taken from the segments.
 const RECEIVED_STEP_MS: i64 = 600_000;
@@ -58,8 +61,8 @@ pub(crate) struct Recorder {
     /// Everything below is folded.
     folded: u64,
     release: Arc<AtomicU64>,
-    /// Stats out of the trash since the last checkpoint.
-    restored: Vec<stats::StatId>,
+    /// Stats made since the last checkpoint.
+    new_stats: usize,
     due: Instant,
 }
 
@@ -96,7 +99,7 @@ pub(crate) fn new(state: Arc<State>, subscription: Subscription, positions: &[Op
         skip_below: positions.iter().map(|position| position.unwrap_or(0)).collect(),
         folded: positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0),
         release,
-        restored: Vec::new(),
+        new_stats: 0,
     };
     Parts { reader, recorder, commands }
 }
@@ -179,12 +182,20 @@ impl Recorder {
     }
 
     async fn take(&mut self, batch: &Batch) -> Result<(), Halted> {
-        let outcome = fold::fold(&self.state, batch, &self.skip_below);
-        self.folded = batch.next.0;
-        self.restored.extend(outcome.restored);
-        if outcome.new_stats > 0 {
-            self.due = self.due.min(Instant::now() + NEW_STAT_DELAY);
+        let mut left = &batch.messages[..];
+        loop {
+            let room = NEW_STATS_MAX.saturating_sub(self.new_stats);
+            let outcome = fold::fold(&self.state, left, &self.skip_below, room);
+            if outcome.new_stats > 0 {
+                self.new_stats += outcome.new_stats;
+                self.due = self.due.min(Instant::now() + NEW_STAT_DELAY);
+            }
+            left = &left[outcome.messages..];
+            let Some(next) = left.first() else { break };
+            self.folded = next.position.0;
+            self.checkpoint(false).await?;
         }
+        self.folded = batch.next.0;
         self.state.folded.send_modify(|folded| {
             folded.position = folded.position.max(batch.next.0);
             folded.replayed |= batch.messages.is_empty();
@@ -197,21 +208,13 @@ impl Recorder {
     async fn checkpoint(&mut self, last: bool) -> Result<(), Halted> {
         let state = Arc::clone(&self.state);
         self.due = Instant::now() + state.config.checkpoint_interval;
+        self.new_stats = 0;
         let started = Instant::now();
         let to = self.folded;
         // A position may only be written down when no loss of power can take back what is below it.
         if let Err(error) = state.queue.sync(Position(to)).await {
             state.health.halt(format!("the log cannot be made durable: {error}"));
             return Err(Halted);
-        }
-        // Harmless if the checkpoint fails: the point that did it is still in the log.
-        let mut restored = std::mem::take(&mut self.restored).into_iter();
-        while let Some(id) = restored.next() {
-            if let Err(error) = state.catalog.write_restored(id).await {
-                tracing::warn!(stat = id.0, %error, "a stat could not be taken out of the trash in the store yet");
-                self.restored = std::iter::once(id).chain(restored).collect();
-                break;
-            }
         }
         let mut writers = Vec::with_capacity(state.shards.len());
         for shard in &state.shards {
@@ -251,11 +254,12 @@ fn prepare<'a>(
     to: u64,
     last: bool,
 ) -> Option<Part<'a>> {
-    let (added, new_stats) = {
+    let (added, new_stats, revived) = {
         let mut head = shard.head.write();
-        (head.take_dirty(), std::mem::take(&mut head.new_stats))
+        let (new_stats, revived) = (std::mem::take(&mut head.new_stats), std::mem::take(&mut head.revived));
+        (head.take_dirty(), new_stats, revived)
     };
-    let nothing = added.is_empty() && new_stats.is_empty() && !last;
+    let nothing = added.is_empty() && new_stats.is_empty() && revived.is_empty() && !last;
     if nothing && writer.position.is_some_and(|position| position >= to) {
         return None;
     }
@@ -271,6 +275,7 @@ fn prepare<'a>(
     }
     part.ledger.next_segment += 1;
     part.checkpoint.new_stats = new_stats;
+    part.checkpoint.revived = revived;
     Some(part)
 }
 

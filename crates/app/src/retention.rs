@@ -16,6 +16,8 @@ use crate::writer::{Halted, Part, commit_moving};
 
 /// Stats whose blocks are removed by one call.
 const STATS_AT_ONCE: usize = 256;
+/// Stats that leave the trash while the shard's writer waits.
+const PURGED_AT_ONCE: usize = 100;
 
 pub(crate) async fn run(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
     expire(state, shard).await?;
@@ -58,17 +60,20 @@ async fn expire(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
 }
 
 async fn purge(state: &Arc<State>, shard: &Shard) -> Result<(), Halted> {
-    // A new stat of the same name may only be written once the old one is gone: the writer waits for us.
-    let _writer = shard.writer.lock().await;
-    let gone = state.catalog.take_expired(shard.id, state.trusted_now() - state.config.keep_trash);
-    if gone.is_empty() {
-        return Ok(());
+    let before = state.trusted_now() - state.config.keep_trash;
+    loop {
+        // A new stat of the same name may only be written once the old one is gone: the writer waits for us.
+        let _writer = shard.writer.lock().await;
+        let gone = state.catalog.take_expired(shard.id, before, PURGED_AT_ONCE);
+        if gone.is_empty() {
+            return Ok(());
+        }
+        {
+            let mut head = shard.head.write();
+            gone.iter().for_each(|stat| head.forget_stat(*stat));
+        }
+        let ids: Vec<u32> = gone.iter().map(|stat| shard.stat(*stat).0).collect();
+        tracing::info!(stats = ids.len(), shard = shard.id.0, "stats leave the trash for ever");
+        patiently(state, || state.store.purge_stats(&ids)).await?;
     }
-    {
-        let mut head = shard.head.write();
-        gone.iter().for_each(|stat| head.forget_stat(*stat));
-    }
-    let ids: Vec<u32> = gone.iter().map(|stat| shard.stat(*stat).0).collect();
-    tracing::info!(stats = ids.len(), shard = shard.id.0, "stats leave the trash for ever");
-    patiently(state, || state.store.purge_stats(&ids)).await
 }

@@ -86,6 +86,8 @@ pub struct Checkpoint {
     pub new_stats: Vec<NewStat>,
     /// `(stat, received_at)`.
     pub received: Vec<(u32, i64)>,
+    /// `(stat, when a point for it came)`: out of the trash, unless it was put there after that.
+    pub revived: Vec<(u32, i64)>,
     /// Partial sums of open hours.
     pub segments: Vec<(crate::SegmentKey, Vec<u8>)>,
     /// Whole blocks, overwriting.

@@ -60,8 +60,8 @@ pub trait Store: Send + Sync + 'static {
     fn segments(&self, shard: u8) -> Answer<'_, Vec<(SegmentKey, Vec<u8>)>>;
     /// Writes checkpoints in one transaction, all or none, each for a different shard. In each, in
     /// this order: the position moves `from` → `to` (or the whole is `Moved`), stats are inserted
-    /// (`Taken` if name, id or public id exists), receive times set, segments and blocks overwritten,
-    /// deletions done. Durable when it returns. After `Timeout` or `Database` it may or may not have
+    /// (`Taken` if name, id or public id exists), receive times set, stats revived, segments and blocks
+    /// overwritten, deletions done. Durable when it returns. After `Timeout` or `Database` it may or may not have
     /// happened: the positions tell.
     fn checkpoint<'a>(&'a self, checkpoints: &'a [Checkpoint]) -> Answer<'a, ()>;
 

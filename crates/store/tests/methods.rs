@@ -237,6 +237,14 @@ async fn stats_are_changed_and_purged() {
     store.update_stat(8, StatUpdate::Deleted(None)).await.unwrap();
     assert_eq!(store.stats(None).await.unwrap()[8].deleted_at, None);
 
+    store.update_stat(8, StatUpdate::Deleted(Some(99))).await.unwrap();
+    store.update_stat(9, StatUpdate::Deleted(Some(101))).await.unwrap();
+    let revived = vec![(8, 100), (9, 100), (7_000, 100)];
+    store.checkpoint(&[Checkpoint { from: Some(1), to: 1, revived, ..Default::default() }]).await.unwrap();
+    let stats = store.stats(None).await.unwrap();
+    assert_eq!((stats[8].deleted_at, stats[9].deleted_at), (None, Some(101)), "deleted after the point came");
+    store.update_stat(9, StatUpdate::Deleted(None)).await.unwrap();
+
     let many: Vec<u32> = (0..300).collect();
     assert_eq!(store.delete_blocks(BlockKind::MinutesOfHour, &many, 9).await.unwrap(), 300);
     assert_eq!(store.delete_blocks(BlockKind::MinutesOfDay, &many, u32::MAX).await.unwrap(), 0);

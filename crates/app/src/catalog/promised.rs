@@ -107,7 +107,7 @@ impl Catalog {
     }
 
     /// The stat is there.
-    pub(super) fn keep_promise(&self, shard: ShardId, account: AccountId, name: &str) {
+    pub(crate) fn keep_promise(&self, shard: ShardId, account: AccountId, name: &str) {
         self.end_promise(shard, account, name, |_| true);
     }
 

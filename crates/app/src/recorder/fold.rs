@@ -4,20 +4,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use parking_lot::{RwLockUpgradableReadGuard, RwLockWriteGuard};
-use queue::{Batch, Message};
+use queue::Message;
 use stats::{ShardId, StatId};
 
 use crate::calendar;
-use crate::catalog::Names;
+use crate::catalog::{KEPT, Names};
 use crate::head::Head;
 use crate::state::State;
 
 /// What a batch did besides being folded.
 #[derive(Default)]
 pub(super) struct Outcome {
+    /// How many messages were looked at.
+    pub messages: usize,
     pub new_stats: usize,
-    /// Stats that a point took out of the trash.
-    pub restored: Vec<StatId>,
     points: u64,
     mismatched: u64,
 }
@@ -29,10 +29,16 @@ struct Held<'a> {
 
 /// Folds what is not below `skip_below` of its shard. A record that cannot be read, or that makes the code
 /// panic, is counted, named and skipped: it must not stop the others, nor come back for ever.
-pub(super) fn fold(state: &State, batch: &Batch, skip_below: &[u64]) -> Outcome {
+///
+/// Stops behind the message that makes it `new_stats_max` new stats.
+pub(super) fn fold(state: &State, messages: &[Message], skip_below: &[u64], new_stats_max: usize) -> Outcome {
     let mut outcome = Outcome::default();
     let mut held: Vec<Option<Held<'_>>> = (0..skip_below.len()).map(|_| None).collect();
-    for message in &batch.messages {
+    for message in messages {
+        if outcome.new_stats >= new_stats_max {
+            break;
+        }
+        outcome.messages += 1;
         if message.position.0 < skip_below[message.topic] {
             continue;
         }
@@ -83,9 +89,14 @@ fn record(
             if entry.received_at.load(Ordering::Relaxed) < received {
                 entry.received_at.store(received, Ordering::Relaxed);
             }
-            if entry.is_deleted() {
-                state.catalog.revive(entry);
-                outcome.restored.push(StatId::new(shard, number));
+            let deleted_at = entry.deleted_at.load(Ordering::Relaxed);
+            if deleted_at != KEPT && deleted_at <= received {
+                let id = StatId::new(shard, number);
+                state.catalog.revive(id, entry);
+                held.head.revived.push((id.0, received));
+            } else if deleted_at != KEPT {
+                // It is read again and had come before the stat was deleted, or the clock went back.
+                state.catalog.keep_promise(shard, entry.account, &entry.name);
             }
             number
         } else {

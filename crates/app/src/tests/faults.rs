@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use store::{
@@ -16,6 +16,8 @@ pub(super) struct Faulty {
     plan: Mutex<Vec<Fault>>,
     /// So many reads fail.
     reads: AtomicU32,
+    /// The most new stats that came at once.
+    new_stats: AtomicUsize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,7 +36,7 @@ fn broken() -> Error {
 
 impl Faulty {
     pub(super) fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, plan: Mutex::default(), reads: AtomicU32::new(0) }
+        Self { inner, plan: Mutex::default(), reads: AtomicU32::new(0), new_stats: AtomicUsize::new(0) }
     }
 
     /// The next checkpoints end like this, in this order; those after them well.
@@ -44,6 +46,11 @@ impl Faulty {
 
     pub(super) fn fail_reads(&self, count: u32) {
         self.reads.store(count, Ordering::SeqCst);
+    }
+
+    /// The most new stats that came at once.
+    pub(super) fn new_stats(&self) -> usize {
+        self.new_stats.load(Ordering::SeqCst)
     }
 
     pub(super) fn heal(&self) {
@@ -59,6 +66,8 @@ impl Faulty {
 
 impl Store for Faulty {
     fn checkpoint<'a>(&'a self, checkpoints: &'a [Checkpoint]) -> Answer<'a, ()> {
+        let new_stats = checkpoints.iter().map(|one| one.new_stats.len()).sum();
+        self.new_stats.fetch_max(new_stats, Ordering::SeqCst);
         let fault = self.plan.lock().pop().unwrap_or(Fault::None);
         Box::pin(async move {
             if fault == Fault::Before {

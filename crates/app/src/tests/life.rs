@@ -209,6 +209,52 @@ async fn the_trash_gives_back_until_it_is_emptied() {
 }
 
 #[tokio::test]
+async fn a_point_that_is_read_again_revives_nothing() {
+    let mut house = House::new().await;
+    house.count("a", 1.0).await;
+    house.checkpoint().await;
+    house.clock.advance(MINUTE);
+    house.count("a", 2.0).await;
+    house.app.settled().await;
+    house.clock.advance(MINUTE);
+    let stat = house.app.catalog.by_name(ME, "a").expect("there").id;
+    house.app.catalog.delete(stat).await.expect("deleted");
+    for _ in 0..2 {
+        house = house.restart().await;
+        house.app.settled().await;
+        assert_eq!(house.app.catalog.trash(ME).len(), 1, "its owner deleted it later");
+        house.checkpoint().await;
+    }
+    house.clock.advance(MINUTE);
+    house.count("a", 4.0).await;
+    house.checkpoint().await;
+    house = house.restart().await;
+    assert_eq!(house.app.catalog.trash(ME), []);
+    assert_eq!(house.total("a", "1h1m").await, 7.0);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_new_stats_is_written_in_shares() {
+    let mut house = House::new().await;
+    house.store.plan(&[Fault::Before; 1_000]);
+    let names: Vec<String> = (0..45_000).map(|n| n.to_string()).collect();
+    for some in names.chunks(500) {
+        let numbers: Vec<_> =
+            some.iter().map(|name| (name.as_str(), stats::Kind::Counter, 1.0, NOON)).collect();
+        house.send(&numbers).await;
+    }
+    // All of it is read at once from the log.
+    house = house.restart().await;
+    house.checkpoint().await;
+    let most = house.store.new_stats();
+    assert!((1..=20_500).contains(&most), "{most} new stats in one transaction");
+    house = house.restart().await;
+    assert_eq!(house.app.catalog.len(), 45_000);
+    house.kill().await;
+}
+
+#[tokio::test]
 async fn a_store_that_is_ahead_of_its_log_goes_on_counting() {
     let mut house = House::new().await;
     for _ in 0..50 {

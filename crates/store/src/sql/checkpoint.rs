@@ -33,6 +33,7 @@ pub(crate) async fn write(sql: &Sql, checkpoints: &[Checkpoint]) -> Result<(), E
     for checkpoint in checkpoints {
         stats::insert(sql, &mut tx, &checkpoint.new_stats).await?;
         stats::set_received(sql, &mut tx, &checkpoint.received).await?;
+        stats::revive(&mut tx, &checkpoint.revived).await?;
     }
     let segments = checkpoints.iter().flat_map(|one| &one.segments);
     let segments = segments.map(|(key, bytes)| (key.packed(), bytes.as_slice())).collect();

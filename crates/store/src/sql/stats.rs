@@ -89,6 +89,19 @@ pub(crate) async fn set_received(
     Ok(())
 }
 
+/// Takes out of the trash what was not put there after a point for it came.
+pub(crate) async fn revive(tx: &mut Transaction<'static, Any>, revived: &[(u32, i64)]) -> Result<(), Error> {
+    for (stat, at) in revived {
+        sqlx::query("UPDATE stats SET deleted_at = NULL WHERE id = ? AND deleted_at <= ?")
+            .bind(i64::from(*stat))
+            .bind(*at)
+            .execute(&mut **tx)
+            .await
+            .map_err(failed("stats"))?;
+    }
+    Ok(())
+}
+
 pub(crate) async fn update(sql: &Sql, stat: u32, update: StatUpdate) -> Result<(), Error> {
     let (text, value) = match update {
         StatUpdate::Public(public) => ("UPDATE stats SET public = ? WHERE id = ?", Some(i64::from(public))),
