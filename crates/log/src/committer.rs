@@ -54,13 +54,15 @@ impl Committer {
     /// Works until the log is closed or poisoned.
     pub(crate) fn run(mut self) {
         let shared = self.shared.clone();
+        // Survives a panic, so that those who wait for it are told.
+        let mut current = None;
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             loop {
                 let linger = (self.sync_time / LINGER_PART).min(LINGER_MAX);
                 let linger = if self.company > 1 { linger } else { Duration::ZERO };
                 let work = self.shared.gather.take(self.company, linger);
                 let last = work.last;
-                let round = work.batch.round.clone();
+                let round = current.insert(work.batch.round.clone()).clone();
                 if let Err((doing, error)) = self.commit(work) {
                     self.shared.poison(doing, &error);
                     round.fail(&Error::Poisoned(format!("{doing}: {error}")), 0, None);
@@ -73,6 +75,9 @@ impl Committer {
         }));
         if outcome.is_err() {
             shared.poison("committing", &"the committer panicked");
+            if let Some(round) = current {
+                round.fail(&Error::Poisoned("committing: the committer panicked".to_owned()), 0, None);
+            }
         }
     }
 

@@ -51,6 +51,20 @@ async fn a_failed_sync_poisons_and_is_not_retried() {
 }
 
 #[tokio::test]
+async fn a_committer_that_panics_tells_all_who_wait() {
+    let disk = Faulty::new();
+    let (log, _) = open_on(&disk, 64 << 10);
+    log.append(&[record(1, 0)], Durability::Disk).unwrap().await.unwrap();
+    disk.panic_in_syncs(true);
+    let waiting = log.append(&[record(1, 1)], Durability::Disk).unwrap();
+    let outcome = tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it is told");
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
+    disk.panic_in_syncs(false);
+    assert!(log.append(&[record(1, 2)], Durability::Os).is_err());
+    assert!(log.status().poisoned.is_some());
+}
+
+#[tokio::test]
 async fn a_failed_write_poisons() {
     let disk = Faulty::new();
     let (log, _) = open_on(&disk, 64 << 10);

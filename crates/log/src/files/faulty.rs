@@ -39,6 +39,7 @@ struct State {
 #[derive(Debug, Default, Clone)]
 struct Faults {
     syncs_fail: bool,
+    syncs_panic: bool,
     writes_fail: bool,
     write_bytes_max: Option<usize>,
     space_bytes: Option<u64>,
@@ -67,6 +68,11 @@ impl Faulty {
     /// From now on every sync fails with EIO, or none.
     pub fn fail_syncs(&self, fail: bool) {
         self.0.lock().faults.syncs_fail = fail;
+    }
+
+    /// From now on every sync panics, as code with a mistake in it would, or none.
+    pub fn panic_in_syncs(&self, panic: bool) {
+        self.0.lock().faults.syncs_panic = panic;
     }
 
     /// From now on every write fails with EIO, or none.
@@ -127,6 +133,7 @@ impl Faulty {
     fn sync(&self) -> io::Result<()> {
         let faults = &mut self.0.lock().faults;
         faults.syncs += 1;
+        assert!(!faults.syncs_panic, "a panic that a test asked for");
         if faults.syncs_fail { Err(io::Error::from_raw_os_error(libc::EIO)) } else { Ok(()) }
     }
 }
