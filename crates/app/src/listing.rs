@@ -65,7 +65,7 @@ pub struct Row {
     pub figure: Option<f64>,
     /// Of the 24 hours before.
     pub previous: Option<f64>,
-    /// 24 hourly figures, oldest first.
+    /// 24 hourly figures as a chart [draws](Series::drawn) them, oldest first.
     pub spark: Vec<Option<f64>>,
 }
 
@@ -98,12 +98,14 @@ pub struct Listing {
     catalog: Catalog,
     charts: Charts,
     figures: Cache<AccountId, OfAccount>,
+    /// Held while the figures of an account are computed: who wants the same then finds them.
+    computing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Listing {
     pub(crate) fn new(catalog: Catalog, charts: Charts) -> Self {
         let figures = Cache::builder().max_capacity(ACCOUNTS_KEPT).time_to_live(FIGURES_FOR).build();
-        Self { catalog, charts, figures }
+        Self { catalog, charts, figures, computing: Arc::default() }
     }
 
     /// One page of an account's stats, trash left out.
@@ -115,12 +117,7 @@ impl Listing {
         let total = stats.len();
         let search = query.search.to_lowercase();
         let words: Vec<&str> = search.split_whitespace().collect();
-        if !words.is_empty() {
-            stats.retain(|stat| {
-                let name = stat.name.to_lowercase();
-                words.iter().all(|word| name.contains(word))
-            });
-        }
+        stats.retain(|stat| has_all(&stat.name, &words));
         self.sort(account, &mut stats, query.sort).await?;
         let per_page = if query.per_page == 0 { PER_PAGE } else { query.per_page.min(PER_PAGE_MAX) };
         let matches = stats.len();
@@ -130,6 +127,18 @@ impl Listing {
         let series = self.two_days(&shown).await?;
         let rows = shown.into_iter().zip(series).map(|(stat, series)| row(stat, &series)).collect();
         Ok(Page { rows, matches, total, page, pages })
+    }
+
+    /// At most `limit` stats whose names have all words of `search`, the latest received first, trash left out; no
+    /// figures are computed.
+    pub fn names(&self, account: AccountId, search: &str, limit: usize) -> Vec<StatInfo> {
+        let search = search.to_lowercase();
+        let words: Vec<&str> = search.split_whitespace().collect();
+        let mut stats = self.catalog.of_account(account);
+        stats.retain(|stat| has_all(&stat.name, &words));
+        stats.sort_by_key(|stat| std::cmp::Reverse(stat.received_at));
+        stats.truncate(limit);
+        stats
     }
 
     async fn sort(&self, account: AccountId, stats: &mut [StatInfo], sort: Sort) -> Result<(), Error> {
@@ -149,6 +158,10 @@ impl Listing {
     }
 
     async fn figures_of(&self, account: AccountId) -> Result<OfAccount, Error> {
+        if let Some(kept) = self.figures.get(&account) {
+            return Ok(kept);
+        }
+        let _turn = self.computing.lock().await;
         if let Some(kept) = self.figures.get(&account) {
             return Ok(kept);
         }
@@ -190,6 +203,15 @@ impl Listing {
     }
 }
 
+/// `words` in lower case.
+fn has_all(name: &str, words: &[&str]) -> bool {
+    if words.is_empty() {
+        return true;
+    }
+    let name = name.to_lowercase();
+    words.iter().all(|word| name.contains(word))
+}
+
 fn figures_of_days(series: &Series) -> Figures {
     let figure = |buckets: &[Option<stats::Bucket>]| {
         stats::bucket::total(buckets.iter().flatten()).map(|bucket| bucket.figure(series.kind))
@@ -200,7 +222,7 @@ fn figures_of_days(series: &Series) -> Figures {
 
 fn row(stat: StatInfo, series: &Series) -> Row {
     let Figures { figure, previous } = figures_of_days(series);
-    let spark = series.figures().skip(series.buckets.len().saturating_sub(SPARK)).collect();
+    let spark = series.drawn().split_off(series.buckets.len().saturating_sub(SPARK));
     Row { stat, figure, previous, spark }
 }
 

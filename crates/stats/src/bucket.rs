@@ -45,7 +45,11 @@ impl Bucket {
         match kind {
             Kind::Counter => self.sum,
             Kind::Value if self.min == self.max => self.min,
-            Kind::Value => tidy(self.sum / self.count as f64, self.count, self.cancelling()),
+            Kind::Value => {
+                let mean = tidy(self.sum / self.count as f64, self.count, self.cancelling());
+                // A sum beyond the largest float is cut there, and its mean would be less than any number.
+                mean.min(self.max).max(self.min)
+            }
         }
     }
 
@@ -165,6 +169,7 @@ mod tests {
         check(&[1e9, 0.25, -1e9], 0.25);
         check(&[9_007_199_254_740_991.0, -1.0], 9_007_199_254_740_990.0);
         check(&[1e15, 1.0, -1e15], 1.0);
+        assert_eq!(accumulate(&[1e15, 0.3, -1e15]).sum, 0.3);
         check(&[1e-10, 2e-10], 3e-10);
         check(&[-0.1, -0.2], -0.3);
         check(&[1e308, 1e308], f64::MAX);
@@ -186,6 +191,8 @@ mod tests {
         assert_eq!(accumulate(&[0.05, 0.1, 0.15]).figure(Kind::Value), 0.1);
         assert_eq!(accumulate(&[1.0, 2.0, 2.0]).figure(Kind::Value), 5.0 / 3.0);
         assert_eq!(accumulate(&[1.0, 2.0]).figure(Kind::Counter), 3.0);
+        assert_eq!(accumulate(&[1.5e308, 1.6e308]).figure(Kind::Value), 1.5e308);
+        assert_eq!(accumulate(&[-1.5e308, -1.6e308]).figure(Kind::Value), -1.5e308);
     }
 
     #[test]

@@ -36,6 +36,18 @@ impl Series {
         self.buckets.iter().map(|bucket| bucket.map(|bucket| bucket.figure(self.kind)))
     }
 
+    /// What a chart draws: the figures, but an empty interval of a counter after the first that holds anything is
+    /// 0, because nothing was counted.
+    pub fn drawn(&self) -> Vec<Option<f64>> {
+        let empty = (self.kind == Kind::Counter).then_some(0.0);
+        let mut begun = false;
+        let draw = |figure: Option<f64>| {
+            begun |= figure.is_some();
+            figure.or(empty.filter(|_| begun))
+        };
+        self.figures().map(draw).collect()
+    }
+
     /// The points of an export: start of the interval, figure (0 where nothing was received), and how many
     /// numbers were received.
     pub fn points(&self) -> impl ExactSizeIterator<Item = (Timestamp, f64, u64)> {
@@ -150,6 +162,13 @@ mod tests {
         let value = series(Kind::Value, &NUMBERS);
         assert_eq!(value.figures().collect::<Vec<_>>(), [Some(0.3), None, Some(5.0)]);
         assert_eq!(value.figure(), Some(1.475));
+        assert_eq!(counter.drawn(), [Some(0.9), Some(0.0), Some(5.0)], "nothing counted is 0");
+        assert_eq!(value.drawn(), [Some(0.3), None, Some(5.0)], "nothing measured is a gap");
+        assert_eq!(
+            series(Kind::Counter, &NUMBERS[4..]).drawn(),
+            [None, None, Some(5.0)],
+            "not before the first"
+        );
     }
 
     #[test]

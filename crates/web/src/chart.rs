@@ -115,14 +115,5 @@ impl Spec {
 /// What a chart draws for a series: the mean of each interval of a value; the sum of each interval of a
 /// counter, where an empty interval after the first that holds anything is 0, because nothing was counted.
 pub fn figures(series: &stats::Series) -> Vec<Option<f64>> {
-    let mut begun = false;
-    let figure = |bucket: &Option<stats::Bucket>| match bucket {
-        Some(bucket) => {
-            begun = true;
-            Some(bucket.figure(series.kind))
-        }
-        None if begun && series.kind == Kind::Counter => Some(0.0),
-        None => None,
-    };
-    series.buckets.iter().map(figure).collect()
+    series.drawn()
 }

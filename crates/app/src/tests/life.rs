@@ -400,7 +400,12 @@ async fn the_list_finds_sorts_and_pages() {
     let row = &page.rows[0];
     assert_eq!((row.figure, row.previous), (Some(1.0), Some(2.0)));
     assert_eq!(row.spark.len(), 24);
-    assert_eq!(row.spark.iter().flatten().collect::<Vec<_>>(), [&1.0]);
+    let mut spark = vec![Some(0.0); 23];
+    spark.push(Some(1.0));
+    assert_eq!(row.spark, spark, "as a chart draws a counter that had begun");
+    let typed: Vec<String> =
+        house.app.listing.names(ME, "ONE", 1).iter().map(|stat| stat.name.to_string()).collect();
+    assert_eq!(typed, ["Alpha one"]);
     house.kill().await;
 }
 

@@ -25,6 +25,10 @@ pub fn tidy(sum: f64, count: u64, cancelling: f64) -> f64 {
         // The decimals must lie further apart than the slack, else one is always near.
         places = places.min((-(4.0 * slack).log10()).floor() as i32);
     }
+    if places <= 0 && size < 1.0 {
+        // Beside such numbers only whole ones could be told from roundings: a fraction stays as it is.
+        return sum;
+    }
     let rounded = round(sum, places.max(0));
     if (rounded - sum).abs() <= slack { rounded } else { sum }
 }
