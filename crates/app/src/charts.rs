@@ -28,6 +28,7 @@ const KEYS_AT_ONCE: usize = 8_000;
 const BLOCKS_INLINE: usize = 200;
 /// How long a reader waits for a close to finish: closes take milliseconds unless the store is down.
 const PATIENCE: Duration = Duration::from_secs(10);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -100,7 +101,10 @@ impl Charts {
         };
         let (plan, heads) = {
             let head = shard.head.read();
-            let plan = Plan::new(window, head.marks);
+            // Nothing is kept of later times, so a window that goes on for a century is not looked up day by day.
+            let newest = head.open_hours().max().map_or(0, |hour| (hour + 1) * 60);
+            let upto = newest.max(calendar::minute(self.0.clock.now() + DAY));
+            let plan = Plan::new(window, head.marks, upto);
             let heads: Vec<_> =
                 wanted.iter().map(|one| head.minutes(one.stat, plan.from_minute, plan.to_minute)).collect();
             (plan, heads)

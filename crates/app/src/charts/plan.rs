@@ -29,13 +29,15 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(window: Window, marks: Marks) -> Self {
+    /// Of open days only what lies before the minute `upto` is looked for: there is nothing later.
+    pub(super) fn new(window: Window, marks: Marks, upto: u32) -> Self {
         let from_minute = calendar::minute(window.start);
         let last = Timestamp::from_millis(window.end().millis().saturating_sub(1));
         if window.count == 0 || last < Timestamp::from_millis(0) {
             return Self { from_minute, to_minute: from_minute, sources: Vec::new(), marks };
         }
-        let to_minute = calendar::minute(last) + 1;
+        let upto = upto.max(marks.days_closed_before * MINUTES_OF_DAY);
+        let to_minute = (calendar::minute(last) + 1).min(upto).max(from_minute);
         let whole_hours = window.start.seconds() % 3_600 == 0 && window.step_seconds % 3_600 == 0;
         let mut sources = Vec::new();
         for day in from_minute / MINUTES_OF_DAY..to_minute.div_ceil(MINUTES_OF_DAY) {
@@ -84,10 +86,12 @@ mod tests {
     use super::*;
 
     const DAY: i64 = 86_400;
+    /// The end of day 101.
+    const UPTO: u32 = 102 * MINUTES_OF_DAY;
 
     fn plan(start: i64, step_seconds: i64, count: usize) -> Vec<Source> {
         let marks = Marks { days_closed_before: 100, minutes_from: 90, hours_from: 59 };
-        Plan::new(Window { start: Timestamp::from_seconds(start), step_seconds, count }, marks)
+        Plan::new(Window { start: Timestamp::from_seconds(start), step_seconds, count }, marks, UPTO)
             .sources(std::iter::empty())
     }
 
@@ -109,13 +113,16 @@ mod tests {
             [DayMinutes { day: 100 }, HourMinutes { hour: 2_401 }, HourMinutes { hour: 2_402 }]
         );
         assert_eq!(plan(-DAY, 60, 10), []);
+        let century = plan(101 * DAY, 30 * DAY, 1_200);
+        assert_eq!(century.len(), 1 + 24, "what cannot be there yet is not looked for");
+        assert_eq!(plan(200 * DAY, 60, 60), []);
     }
 
     #[test]
     fn minutes_that_came_late_are_read_with_their_day() {
         let marks = Marks { days_closed_before: 100, minutes_from: 90, hours_from: 59 };
         let window = Window { start: Timestamp::from_seconds(95 * DAY), step_seconds: DAY, count: 2 };
-        let sources = Plan::new(window, marks).sources([96, 96, 101].into_iter());
+        let sources = Plan::new(window, marks, UPTO).sources([96, 96, 101].into_iter());
         assert_eq!(sources, [Source::DayTotal { day: 95 }, Source::DayMinutes { day: 96 }]);
     }
 }
