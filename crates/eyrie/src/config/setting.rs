@@ -152,7 +152,7 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting(
         "web.public_url",
         Slot::Option(|c| &mut c.web.public_url),
-        "Where people reach this server, for links; empty: taken from each request.",
+        "Where people reach this server, for links; empty: the Host of each request. Set it behind a proxy that changes Host.",
     ),
     setting(
         "web.live_streams",
