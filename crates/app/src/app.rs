@@ -32,6 +32,8 @@ use crate::writer::{Halted, Writer};
 const SHARDS_SETTING: &str = "shards";
 /// Under this name the log keeps what the recorder has not written down yet.
 const READER: &str = "recorder";
+/// A position may lie so far before the next record only because files of the log begin at whole pages.
+const LOG_ALIGN_MAX: u64 = 4_096;
 /// Bytes of log that are not recorded yet, from which on this process says that it is not ready.
 const BEHIND_BYTES_MAX: u64 = 1 << 30;
 /// How long a start waits for what the log held: usually milliseconds. After it, numbers of stats that are not known
@@ -127,10 +129,21 @@ impl App {
         let (mut shards, trust) = open_shards(&config, &clock, store.as_ref(), shards).await?;
         let positions: Vec<Option<u64>> =
             shards.iter_mut().map(|shard| shard.writer.get_mut().position).collect();
+        let first = queue.log().status().first.0;
         // A restored folder may have positions of a longer log: that part of the history is never reused.
         let latest = positions.iter().flatten().copied().max().unwrap_or(0);
         queue.log().advance_to(Position(latest));
         let from = positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0);
+        let meters = Meters::new(metrics);
+        if first > from + LOG_ALIGN_MAX {
+            meters.log_gap_bytes.inc_by(first - from);
+            tracing::error!(
+                recorded = from,
+                first_kept = first,
+                "the store is older than the log: what was recorded between these positions of the log is not in \
+                 it; if there is a newer backup of the store, stop and restore that together with its log"
+            );
+        }
         let state = Arc::new(State {
             shards,
             trust: parking_lot::Mutex::new(trust),
@@ -139,7 +152,7 @@ impl App {
             store,
             queue: queue.clone(),
             catalog: catalog.clone(),
-            meters: Meters::new(metrics),
+            meters,
             health: Health::default(),
             stop: tasks.stop_signal(),
             closing: tokio::sync::Mutex::default(),

@@ -9,9 +9,12 @@ pub(crate) const MINUTES_OF_DAY: u32 = 1_440;
 /// Hours of a day.
 pub(crate) const HOURS_OF_DAY: u32 = 24;
 
-/// The minute a moment counts in; moments that no block can hold count in the nearest minute.
+/// The last minute that a segment can hold, in the year 3883.
+const LAST_MINUTE: u32 = store::SegmentKey::HOUR_MAX * 60 + 59;
+
+/// The minute a moment counts in; moments that no block or segment can hold count in the nearest minute.
 pub(crate) fn minute(time: Timestamp) -> u32 {
-    Shelf::clamp(time).minutes() as u32
+    (Shelf::clamp(time).minutes() as u32).min(LAST_MINUTE)
 }
 
 /// The hour that holds `time`.
@@ -63,6 +66,8 @@ mod tests {
         assert_eq!(year(day), (2026, 324));
         assert_eq!(month_start(day), day - 20);
         assert_eq!(minute(Timestamp::from_seconds(-5)), 0);
-        assert_eq!(year(super::day(Timestamp::from_millis(i64::MAX))), (9999, 364));
+        let last = Timestamp::from_millis(i64::MAX);
+        assert_eq!(hour(last), store::SegmentKey::HOUR_MAX, "its segment has a key");
+        assert_eq!(year(super::day(last)).0, 3883);
     }
 }

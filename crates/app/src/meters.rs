@@ -23,6 +23,7 @@ pub(crate) struct Meters {
     pub days_closed: Counter,
     pub damaged_blocks: Counter,
     pub blocks_expired: Counter,
+    pub log_gap_bytes: Counter,
 }
 
 impl Meters {
@@ -53,6 +54,7 @@ impl Meters {
             days_closed: counter("daily_closings", "Days of shards rolled up"),
             damaged_blocks: counter("damaged_blocks", "Blocks and segments that could not be read"),
             blocks_expired: counter("blocks_expired", "Blocks removed by retention"),
+            log_gap_bytes: counter("log_gap_bytes", "Bytes of log that were gone before they were recorded"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From finer to coarser: runs of `(slot, bucket)` in rising order of slot, as blocks hold them.
 //!
-//! A roll-up is always computed whole from the finer rung, never added to, so that repeating one is harmless.
+//! A roll-up is computed whole from the finer rung while that is kept, and added to ([`merge`]) once it is gone.
 
 use crate::Bucket;
 use crate::bucket::Accumulator;

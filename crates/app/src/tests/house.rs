@@ -115,6 +115,22 @@ impl House {
         stopped.start().await
     }
 
+    /// Restarts with an empty store.
+    pub(super) async fn restart_without_store(self) -> Self {
+        let stopped = self.kill().await;
+        for entry in std::fs::read_dir(stopped.folder.path()).expect("the folder reads").flatten() {
+            if entry.file_name().to_string_lossy().starts_with("eyrie.db") {
+                std::fs::remove_file(entry.path()).expect("it is removed");
+            }
+        }
+        stopped.start().await
+    }
+
+    /// Where the log begins.
+    pub(super) fn log_first(&self) -> u64 {
+        self.app.state.queue.log().status().first.0
+    }
+
     /// Sends numbers and waits until they are acknowledged.
     pub(super) async fn send(&self, numbers: &[(&str, Kind, f64, Timestamp)]) -> Vec<Fate> {
         let sent: Vec<Sent> = numbers

@@ -209,6 +209,28 @@ async fn the_trash_gives_back_until_it_is_emptied() {
 }
 
 #[tokio::test]
+async fn a_store_that_is_older_than_its_log_is_told_of() {
+    let mut house = House::new().await;
+    house = house.restart().await;
+    assert_eq!(house.app.state.meters.log_gap_bytes.get(), 0);
+    let name = "a".repeat(200);
+    let many: Vec<_> = (0..3_000).map(|_| (name.as_str(), stats::Kind::Counter, 1.0, NOON)).collect();
+    for _ in 0..4 {
+        house.send(&many).await;
+    }
+    house.checkpoint().await;
+    base::testkit::eventually(Duration::from_secs(20), "the log frees what is recorded", async || {
+        (house.log_first() > 0).then_some(())
+    })
+    .await;
+    house = house.restart().await;
+    assert_eq!(house.app.state.meters.log_gap_bytes.get(), 0);
+    house = house.restart_without_store().await;
+    assert_eq!(house.app.state.meters.log_gap_bytes.get(), house.log_first());
+    house.kill().await;
+}
+
+#[tokio::test]
 async fn a_point_that_is_read_again_revives_nothing() {
     let mut house = House::new().await;
     house.count("a", 1.0).await;
