@@ -23,8 +23,8 @@ use store::{Account, Session, Store};
 use tokio::sync::Mutex;
 
 use crate::Error;
+pub use password::HASHINGS_QUEUED_MAX;
 use password::Hashing;
-pub use password::{HASHINGS_MAX, HASHINGS_QUEUED_MAX};
 pub use rules::{EMAIL_MAX, EZ_KEY_MAX, EZ_KEY_REFUSED, PASSWORD_BYTES_MAX, PASSWORD_MIN, is_email};
 use snapshot::Snapshot;
 
@@ -48,6 +48,7 @@ const SECRET_LENGTH: usize = 32;
 const ID_TRIES: usize = 5;
 
 const LINK_REFUSED: Error = Error::Denied("this sign-in link was used or has expired: ask for a new one");
+const CURRENT_REFUSED: Error = Error::Denied("the current password is wrong: go back and type it again");
 const PASSWORD_REFUSED: Error = Error::Denied("email or password is wrong");
 
 /// An account as its owner sees it.
@@ -311,16 +312,45 @@ impl Accounts {
         self.0.snapshot.load().by_access_token(token).map(|account| AccountInfo::from(&**account))
     }
 
-    /// Sets or replaces the password, 8 characters at least. Sessions stay.
-    pub async fn set_password(&self, id: AccountId, password: &str) -> Result<(), Error> {
-        rules::password(password)?;
-        let hash = self.0.hashing.hash(password).await?;
+    /// Sets or replaces the password, 8 characters at least. All sessions and links but the session
+    /// `keep_session` (a secret) end.
+    ///
+    /// # Errors
+    /// `Denied` if there is a password and `current` is not it; `Invalid` for a new one that is too short.
+    pub async fn set_password(
+        &self,
+        id: AccountId,
+        current: Option<&str>,
+        new: &str,
+        keep_session: Option<&str>,
+    ) -> Result<(), Error> {
+        rules::password(new)?;
+        let set = self.account(id).ok_or(Error::NotFound("account"))?.password_hash.clone();
+        if set.is_some() {
+            let current =
+                current.filter(|current| current.len() <= PASSWORD_BYTES_MAX).ok_or(CURRENT_REFUSED)?;
+            if !self.0.hashing.verify(current, set.clone()).await? {
+                return Err(CURRENT_REFUSED);
+            }
+        }
+        let hash = self.0.hashing.hash(new).await?;
         self.change(id, |account, _| {
+            if account.password_hash != set {
+                return Err(CURRENT_REFUSED);
+            }
             account.password_hash = Some(hash);
             Ok(())
         })
         .await?;
-        Ok(())
+        let kept = match keep_session.and_then(hash_of) {
+            Some(hash) => self.0.store.session(&hash).await?,
+            None => None,
+        };
+        self.0.store.clear_sessions(id.0).await?;
+        match kept.filter(|session| !session.link && session.account == id.0) {
+            Some(session) => Ok(self.0.store.insert_session(&session).await?),
+            None => Ok(()),
+        }
     }
 
     /// Sets the EZ key (1 to 64 printable ASCII characters but [`EZ_KEY_REFUSED`]) and whether the EZ

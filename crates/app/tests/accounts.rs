@@ -158,8 +158,17 @@ async fn a_password_signs_in_until_it_is_reset() {
     let ann = accounts.create("ann@example.com", None).await.unwrap().account;
     let words = |answer: Result<String, Error>| answer.unwrap_err().to_string();
     let none = words(accounts.sign_in_by_password("ann@example.com", "long enough").await);
-    assert_eq!(kind(accounts.set_password(ann.id, "short").await), ErrorKind::Invalid);
-    accounts.set_password(ann.id, "long enough").await.unwrap();
+    assert_eq!(kind(accounts.set_password(ann.id, None, "short", None).await), ErrorKind::Invalid);
+    accounts.set_password(ann.id, None, "long before", None).await.unwrap();
+    let here = accounts.sign_in_by_password("ann@example.com", "long before").await.unwrap();
+    let elsewhere = accounts.sign_in_by_password("ann@example.com", "long before").await.unwrap();
+    for current in [None, Some("wrong before")] {
+        let set = accounts.set_password(ann.id, current, "long enough", Some(&here)).await;
+        assert_eq!(kind(set), ErrorKind::Denied);
+    }
+    accounts.set_password(ann.id, Some("long before"), "long enough", Some(&here)).await.unwrap();
+    assert!(accounts.by_session(&here).await.unwrap().is_some(), "who changed it stays signed in");
+    assert!(accounts.by_session(&elsewhere).await.unwrap().is_none(), "others do not");
     let session = accounts.sign_in_by_password(" Ann@Example.com", "long enough").await.unwrap();
     assert!(accounts.by_session(&session).await.unwrap().unwrap().has_password);
     let wrong = words(accounts.sign_in_by_password("ann@example.com", "wrong enough").await);

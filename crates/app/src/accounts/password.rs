@@ -1,5 +1,6 @@
 //! Password hashes: argon2id, slow by design, few at once.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use argon2::Argon2;
@@ -9,8 +10,6 @@ use tokio::sync::Semaphore;
 
 use crate::Error;
 
-/// Hashings at once: each takes 19 MiB and tens of milliseconds of a core.
-pub const HASHINGS_MAX: usize = 2;
 /// Hashings that run or wait; further ones are told to come back.
 pub const HASHINGS_QUEUED_MAX: usize = 16;
 /// When to come back, in seconds.
@@ -23,13 +22,19 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$Tm9ib2R5J3Mgc2FsdA$\
 
 /// Where hashing takes its turn.
 pub(super) struct Hashing {
-    running: Semaphore,
-    queued: AtomicUsize,
+    running: Arc<Semaphore>,
+    queued: Arc<AtomicUsize>,
+}
+
+/// Hashings at once: half of the cores, so that the others go on serving. Each takes 19 MiB and tens of
+/// milliseconds of a core.
+fn at_once() -> usize {
+    (std::thread::available_parallelism().map_or(1, usize::from) / 2).max(1)
 }
 
 impl Hashing {
     pub(super) fn new() -> Self {
-        Self { running: Semaphore::new(HASHINGS_MAX), queued: AtomicUsize::new(0) }
+        Self { running: Arc::new(Semaphore::new(at_once())), queued: Arc::default() }
     }
 
     /// The hash in PHC form, with a random salt.
@@ -55,8 +60,13 @@ impl Hashing {
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-        let _place = Place::of(&self.queued)?;
-        let _turn = self.running.acquire().await.expect("this semaphore is never closed");
+        let place = Place::of(&self.queued)?;
+        let turn = Arc::clone(&self.running).acquire_owned().await.expect("this semaphore is never closed");
+        // Place and turn go with the work: it runs to its end even if who asked has hung up.
+        let work = move || {
+            let _held = (place, turn);
+            work()
+        };
         tokio::task::spawn_blocking(work)
             .await
             .map_err(|error| Error::Unavailable(format!("hashing stopped: {error}")))
@@ -64,11 +74,11 @@ impl Hashing {
 }
 
 /// A place in the queue, given back when dropped.
-struct Place<'a>(&'a AtomicUsize);
+struct Place(Arc<AtomicUsize>);
 
-impl<'a> Place<'a> {
-    fn of(queued: &'a AtomicUsize) -> Result<Self, Error> {
-        let place = Self(queued);
+impl Place {
+    fn of(queued: &Arc<AtomicUsize>) -> Result<Self, Error> {
+        let place = Self(Arc::clone(queued));
         if queued.fetch_add(1, Ordering::Relaxed) >= HASHINGS_QUEUED_MAX {
             return Err(Error::Busy {
                 message: "too many sign-ins at once".to_owned(),
@@ -79,7 +89,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -113,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn a_long_queue_is_busy_and_recovers() {
         let hashing = Hashing::new();
-        let turns = hashing.running.acquire_many(HASHINGS_MAX as u32).await.unwrap();
+        let turns = hashing.running.acquire_many(at_once() as u32).await.unwrap();
         let mut waiting: Vec<_> = (0..HASHINGS_QUEUED_MAX).map(|_| Box::pin(hashing.run(|| 1))).collect();
         for one in &mut waiting {
             assert!(futures_poll(one.as_mut()).is_pending());
@@ -121,6 +131,20 @@ mod tests {
         assert!(matches!(hashing.run(|| 1).await, Err(Error::Busy { retry_after_seconds: 2, .. })));
         drop(waiting);
         drop(turns);
+        assert_eq!(hashing.run(|| 1).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_does_not_free_a_turn_that_is_used() {
+        let hashing = Hashing::new();
+        let others = hashing.running.acquire_many(at_once() as u32 - 1).await.unwrap();
+        let (finish, finished) = std::sync::mpsc::channel::<()>();
+        let mut gone = Box::pin(hashing.run(move || finished.recv().is_ok()));
+        assert!(futures_poll(gone.as_mut()).is_pending());
+        drop(gone);
+        assert_eq!(hashing.running.available_permits(), 0, "it still works");
+        finish.send(()).unwrap();
+        drop(others);
         assert_eq!(hashing.run(|| 1).await.unwrap(), 1);
     }
 

@@ -102,6 +102,9 @@ pub async fn renew_token(ask: Ask) -> Answer {
 /// The form of [`set_password`].
 #[derive(Deserialize)]
 pub struct Password {
+    /// Empty where none is set yet.
+    #[serde(default)]
+    current: String,
     password: String,
     again: String,
 }
@@ -112,7 +115,8 @@ pub async fn set_password(ask: Ask, Form(form): Form<Password>) -> Answer {
     if form.password != form.again {
         return Err(Failure::Invalid("the two passwords differ: go back and type the same twice".to_owned()));
     }
-    ask.app().accounts.set_password(me.id, &form.password).await?;
+    let current = Some(form.current.as_str()).filter(|current| !current.is_empty());
+    ask.app().accounts.set_password(me.id, current, &form.password, ask.session.as_deref()).await?;
     done("password")
 }
 
