@@ -59,6 +59,7 @@ fn pages() -> Router<Web> {
         .route("/stats/{id}", get(stat::stat))
         .route("/stats/{id}/delete", post(trash::delete))
         .route("/stats/{id}/restore", post(trash::restore))
+        .route("/stats/{id}/purge", post(trash::purge))
         .route("/stats/{id}/public", post(trash::share))
         .route("/s/{id}", get(shared::shared))
         .route("/eyrie", get(list::eyrie))

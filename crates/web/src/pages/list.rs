@@ -1,6 +1,7 @@
 //! `/stats` and `/eyrie`: the list of an account's stats.
 
 use app::accounts::OWNER;
+use app::catalog::StatInfo;
 use app::listing::{Query as Asked, Row, Sort};
 use axum::extract::Query;
 use axum::response::IntoResponse;
@@ -116,16 +117,14 @@ pub struct Name {
 
 /// `GET /stats/names.json`: some stats with `q` in their names, the latest first.
 pub async fn names(ask: Ask, Query(params): Query<Params>) -> Answer {
-    let account = ask.me()?.id;
-    let search = params.q.trim().chars().take(SEARCH_CHARS_MAX).collect();
-    let asked = Asked { search, sort: Sort::Received, page: 1, per_page: NAMES_MAX };
-    let page = ask.app().listing.page(account, asked).await?;
-    let name = |Row { stat, .. }: Row| Name {
+    let search: String = params.q.trim().chars().take(SEARCH_CHARS_MAX).collect();
+    let stats = ask.app().listing.names(ask.me()?.id, &search, NAMES_MAX);
+    let name = |stat: StatInfo| Name {
         id: stat.public_id.to_string(),
         name: stat.name.to_string(),
         kind: stat.kind,
     };
-    Ok(axum::Json(Names { stats: page.rows.into_iter().map(name).collect() }).into_response())
+    Ok(axum::Json(Names { stats: stats.into_iter().map(name).collect() }).into_response())
 }
 
 /// `GET /eyrie`: Eyrie's own numbers, for its owner.

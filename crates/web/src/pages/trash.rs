@@ -1,4 +1,4 @@
-//! `/stats/trash` and what an owner does to a stat: delete, restore, show to everybody.
+//! `/stats/trash` and what an owner does to a stat: delete, restore, purge, show to everybody.
 
 use axum::Form;
 use axum::response::{IntoResponse, Redirect};
@@ -32,6 +32,12 @@ pub async fn delete(ask: Ask, PublicId(id): PublicId) -> Answer {
 pub async fn restore(ask: Ask, PublicId(id): PublicId) -> Answer {
     ask.app().catalog.restore(owned(&ask, &id)?.id).await?;
     Ok(Redirect::to(&format!("/stats/{id}")).into_response())
+}
+
+/// `POST /stats/{id}/purge`: out of the trash for ever.
+pub async fn purge(ask: Ask, PublicId(id): PublicId) -> Answer {
+    ask.app().catalog.purge(owned(&ask, &id)?.id).await?;
+    Ok(Redirect::to("/stats/trash").into_response())
 }
 
 /// The form of [`share`].

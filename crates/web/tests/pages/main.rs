@@ -3,6 +3,9 @@
 mod house;
 mod live;
 
+use std::time::Duration;
+
+use base::testkit::eventually;
 use house::House;
 use stats::{AccountId, Kind};
 
@@ -118,6 +121,22 @@ async fn a_deleted_stat_can_be_taken_back() {
     let restored = house.post(&format!("/stats/{id}/restore"), "").await;
     assert_eq!(restored.header("location"), format!("/stats/{id}"));
     assert_eq!(house.get(&format!("/stats/{id}")).await.status, 200);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_is_in_the_trash_can_be_deleted_for_good() {
+    let house = House::new().await;
+    let id = house.send(house.me.id, "oops", Kind::Counter, &HELLO).await;
+    assert_eq!(house.post(&format!("/stats/{id}/purge"), "").await.status, 409, "not from the list");
+    house.post(&format!("/stats/{id}/delete"), "").await;
+    assert!(house.get("/stats/trash").await.text.contains("Delete oops for good"));
+    let purged = house.post(&format!("/stats/{id}/purge"), "").await;
+    assert_eq!(purged.header("location"), "/stats/trash");
+    eventually(Duration::from_secs(10), "the stat is gone", async || {
+        (!house.get("/stats/trash").await.text.contains("oops")).then_some(())
+    })
+    .await;
     house.end().await;
 }
 
