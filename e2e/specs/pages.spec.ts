@@ -116,9 +116,11 @@ test("everything works by the keyboard", async ({ page, seeded }) => {
   await page.keyboard.type("signups");
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(/q=signups/);
+  await page.waitForLoadState("load");
   await page.keyboard.press("j");
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { level: 1, name: "signups" })).toBeVisible();
+  await page.waitForLoadState("load");
 
   await page.keyboard.press("y");
   await expect(page).toHaveURL(/t=1y1d/);
@@ -137,6 +139,7 @@ test("everything works by the keyboard", async ({ page, seeded }) => {
   await expect(page.getByRole("option", { name: /api latency ms/ })).toBeVisible();
   await page.keyboard.press("Enter");
   await expect(page.getByRole("heading", { level: 1, name: "api latency ms" })).toBeVisible();
+  await page.waitForLoadState("load");
   await page.keyboard.press("g");
   await page.keyboard.press("s");
   await expect(page).toHaveURL(`${seeded.url}/stats`);

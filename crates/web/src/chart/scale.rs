@@ -48,7 +48,11 @@ impl Scale {
     }
 
     fn over(low: f64, high: f64, lines: usize, smallest: f64) -> Self {
-        let step = nice_step((high - low) / lines as f64).max(smallest);
+        let mut step = nice_step((high - low) / lines as f64).max(smallest);
+        if smallest == 1.0 && step.fract() != 0.0 {
+            // What is counted comes in wholes: 5 and not 2.5.
+            step *= 2.0;
+        }
         let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
         let ticks: Vec<f64> = (0..=(last - first) as usize)
             .map(|n| (first + n as f64) * step)

@@ -130,7 +130,7 @@ async fn what_is_in_the_trash_can_be_deleted_for_good() {
     let id = house.send(house.me.id, "oops", Kind::Counter, &HELLO).await;
     assert_eq!(house.post(&format!("/stats/{id}/purge"), "").await.status, 409, "not from the list");
     house.post(&format!("/stats/{id}/delete"), "").await;
-    assert!(house.get("/stats/trash").await.text.contains("Delete oops for good"));
+    assert!(house.get("/stats/trash").await.text.contains("Delete for good: oops"));
     let purged = house.post(&format!("/stats/{id}/purge"), "").await;
     assert_eq!(purged.header("location"), "/stats/trash");
     eventually(Duration::from_secs(10), "the stat is gone", async || {

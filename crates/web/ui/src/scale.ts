@@ -21,7 +21,8 @@ export function scaleOf(counter: boolean, figures: (number | null)[], lines: num
     [low, high] = size === 0 ? [0, 1] : [low - around, high + around];
   }
   const smallest = counter && known.every(Number.isInteger) ? 1 : 0;
-  const step = Math.max(niceStep((high - low) / Math.max(lines, 2)), smallest);
+  let step = Math.max(niceStep((high - low) / Math.max(lines, 2)), smallest);
+  if (smallest === 1 && !Number.isInteger(step)) step *= 2;
   const first = Math.floor(low / step + 1e-9);
   const last = Math.ceil(high / step - 1e-9);
   const ticks = Array.from({ length: last - first + 1 }, (_, n) => (first + n) * step || 0);
