@@ -63,8 +63,9 @@ impl Trust {
             Some(doubt) if clock <= doubt.clock + passed + JUMP => doubt.since,
             _ => {
                 let hold_seconds = self.hold.as_secs();
-                // A new data folder expects nothing: there is nothing to say, and nothing to remove yet.
-                if hold_seconds > 0 && self.time > Timestamp::default() {
+                // A data folder that has not believed any clock yet counts from the epoch: nothing to say, and
+                // nothing to remove.
+                if hold_seconds > 0 && self.time > Timestamp::default() + OFF {
                     tracing::warn!(
                         ?clock,
                         ?expected,

@@ -96,7 +96,6 @@ pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
 
 impl Tally {
     fn new(name: &'static str) -> Self {
-        let latency = hdrhistogram::Histogram::new(3).expect("3 digits are valid");
         Self {
             name,
             good: 0,
@@ -104,7 +103,7 @@ impl Tally {
             broken: 0,
             elapsed: Duration::ZERO,
             cpu: Duration::ZERO,
-            latency,
+            latency: load::histogram(),
             best: 0.0,
         }
     }

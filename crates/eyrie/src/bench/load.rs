@@ -47,7 +47,8 @@ pub(super) struct Outcome {
 /// Largest latency the histogram holds.
 const LATENCY_MICROS_MAX: u64 = 60_000_000;
 
-fn histogram() -> Histogram<u64> {
+/// An empty histogram of microseconds, up to a minute.
+pub(super) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LATENCY_MICROS_MAX, 3).expect("constant bounds are valid")
 }
 

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use base::{Clock, Timestamp};
 use clap::Args;
-use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Empty};
 use hyper::Method;
 use hyper::body::Bytes;
@@ -18,6 +17,7 @@ use stats::{Kind, StatId};
 use crate::config::Config;
 
 use super::engine::{Engine, names};
+use super::load::histogram;
 use super::process::Server;
 
 /// How much to read.
@@ -38,7 +38,8 @@ const YEAR_DAYS: i64 = 365;
 pub(super) async fn run(options: &Options) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("making a temporary folder")?;
     let data = folder.path().join("data");
-    let config = app::Config { keep_minutes: DAY * 400, ..Config::default().app };
+    let config =
+        app::Config { keep_minutes: DAY * 400, clock_doubt: Duration::ZERO, ..Config::default().app };
     let clock = Clock::system();
     let engine = Engine::open(&data, clock.clone(), config.clone()).await?;
     fill(&engine, options, clock.now()).await?;
@@ -132,7 +133,7 @@ async fn measure<E: Into<anyhow::Error>>(
     times: usize,
     question: impl AsyncFn() -> Result<(), E>,
 ) -> anyhow::Result<()> {
-    let mut micros = Histogram::<u64>::new(3).expect("3 digits are valid");
+    let mut micros = histogram();
     let first = Instant::now();
     question().await.map_err(Into::into)?;
     let first = first.elapsed();
