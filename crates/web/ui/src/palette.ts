@@ -23,6 +23,8 @@ class EyriePalette extends HTMLElement {
   #chosen = 0;
   #typing = 0;
   #asked = 0;
+  /** The search whose places are shown. */
+  #found: string | null = null;
 
   connectedCallback(): void {
     const button = document.createElement("button");
@@ -61,6 +63,7 @@ class EyriePalette extends HTMLElement {
   open(): void {
     if (this.#dialog.open) return;
     this.#input.value = "";
+    this.#found = null;
     this.#dialog.showModal();
     void this.#find();
   }
@@ -81,6 +84,7 @@ class EyriePalette extends HTMLElement {
       // Offline: the pages alone.
     }
     if (asked !== this.#asked) return;
+    this.#found = search;
     this.#places = (search ? [...stats, ...pages] : [...pages, ...stats.slice(0, 4)]);
     this.#chosen = 0;
     this.#show();
@@ -112,8 +116,18 @@ class EyriePalette extends HTMLElement {
       this.#show();
     } else if (event.key === "Enter") {
       event.preventDefault();
-      this.#go(this.#chosen);
+      void this.#enter();
     }
+  }
+
+  /** Goes to what was typed, not to what a slower answer still shows. */
+  async #enter(): Promise<void> {
+    const typed = this.#input.value.trim();
+    if (typed !== this.#found) {
+      clearTimeout(this.#typing);
+      await this.#find();
+    }
+    if (typed === this.#found) this.#go(this.#chosen);
   }
 
   #go(index: number): void {
