@@ -3,7 +3,7 @@
 //! Read in this order: [`cli`] (what can be asked for), [`config`] (settings and their sources), [`folder`]
 //! (the data folder and its lock), [`serve`] and [`house`] (all parts started and stopped in order),
 //! [`descriptors`] (how many files and connections the system allows), [`ops`] (health and metrics),
-//! [`account`] and [`backup`] (work beside a running server), [`logging`], [`bench`].
+//! [`account`] and [`backup`] (work beside a running server), [`logging`], [`mod@bench`].
 //!
 //! **Invariant**: nothing here decides anything about numbers; it only parses, starts, stops and prints.
 

@@ -3,7 +3,7 @@
 //! Events: `stat` (a stat's new number and the part of its chart that differs from what was sent
 //! before), `first` (an account without stats got one: where its page is), `beat` (nothing new).
 //!
-//! Who may see a stat is asked again at every look, and every [`SESSION_EVERY`] looks whether the visitor
+//! Who may see a stat is asked again at every look, and every `SESSION_EVERY` looks whether the visitor
 //! is still signed in: what was put into the trash, made private or signed out of is heard of no more.
 
 use std::collections::VecDeque;
