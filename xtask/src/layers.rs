@@ -15,6 +15,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("eyrie-queue", 2),
     ("eyrie-store", 2),
     ("eyrie-app", 3),
+    ("eyrie-nsq", 3),
     ("eyrie-ingest", 4),
     ("eyrie-web", 4),
     ("eyrie", 5),
