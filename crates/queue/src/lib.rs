@@ -36,6 +36,8 @@ mod name;
 
 mod topics;
 
+mod broker;
+
 mod queue;
 mod subscription;
 
