@@ -3,3 +3,4 @@
 //! [`queue::broker`].
 
 pub mod cluster;
+pub mod http;
