@@ -36,7 +36,7 @@ mod name;
 
 mod topics;
 
-mod broker;
+pub mod broker;
 
 mod queue;
 mod subscription;
