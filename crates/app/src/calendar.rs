@@ -3,6 +3,7 @@
 
 use base::Timestamp;
 use stats::resolution::{Place, Shelf};
+use store::{BlockKey, BlockKind};
 
 /// Minutes of a day.
 pub(crate) const MINUTES_OF_DAY: u32 = 1_440;
@@ -46,6 +47,17 @@ pub(crate) fn month(day: u32) -> (u32, u16) {
 pub(crate) fn year(day: u32) -> (u32, u16) {
     let place = place(Shelf::DaysOfYear, day);
     (place.number, place.slot)
+}
+
+/// How many slots a block has.
+pub(crate) fn slots(key: BlockKey) -> u16 {
+    let shelf = match key.kind {
+        BlockKind::MinutesOfHour => Shelf::MinutesOfHour,
+        BlockKind::MinutesOfDay => Shelf::MinutesOfDay,
+        BlockKind::HoursOfMonth => Shelf::HoursOfMonth,
+        BlockKind::DaysOfYear => Shelf::DaysOfYear,
+    };
+    shelf.slots(key.number)
 }
 
 /// The first day of the month that holds `day`.

@@ -1,7 +1,8 @@
 //! The charts application server: blocks and head become series.
 //!
 //! What is read where is decided once for a window (`plan`); then head and blocks of each shard are read while
-//! nothing moves from the one to the other, and folded in order of time.
+//! nothing moves from the one to the other, and folded in order of time. In the place of a block that cannot be
+//! read come the numbers of the same days on the other rungs.
 
 mod plan;
 
@@ -18,6 +19,7 @@ use store::{BlockKey, BlockKind};
 
 use crate::Error;
 use crate::calendar::{self, HOURS_OF_DAY, MINUTES_OF_DAY};
+use crate::head::Marks;
 use crate::shard::Shard;
 use crate::state::State;
 use plan::{Plan, Source};
@@ -56,8 +58,8 @@ impl Charts {
         Kept { minutes_from: calendar::day_start(minutes), hours_from: calendar::day_start(hours) }
     }
 
-    /// One stat over one window, exact at every resolution that is kept. Damaged blocks are logged
-    /// by name, counted and left out.
+    /// One stat over one window, exact at every resolution that is kept. Damaged blocks are logged by name and
+    /// counted; what they held comes from a finer rung, or stands in the first interval of its hour or day.
     ///
     /// # Errors
     /// `NotFound` for a stat that does not exist; what the store says.
@@ -99,7 +101,7 @@ impl Charts {
                 "the store does not answer; numbers are safe in the log".to_owned(),
             ));
         };
-        let (plan, heads) = {
+        let (plan, heads, marks) = {
             let head = shard.head.read();
             // Nothing is kept of later times, so a window that goes on for a century is not looked up day by day.
             let newest = head.open_hours().max().map_or(0, |hour| (hour + 1) * 60);
@@ -107,15 +109,42 @@ impl Charts {
             let plan = Plan::new(window, head.marks, upto);
             let heads: Vec<_> =
                 wanted.iter().map(|one| head.minutes(one.stat, plan.from_minute, plan.to_minute)).collect();
-            (plan, heads)
+            (plan, heads, head.marks)
         };
         let mut stats: Vec<OneStat> = Vec::with_capacity(wanted.len());
         for (wanted, head) in wanted.into_iter().zip(heads) {
             let sources = plan.sources(head.iter().map(|(minute, _)| minute / MINUTES_OF_DAY));
-            stats.push(OneStat { wanted, head, sources });
+            stats.push(OneStat { wanted, head, sources, unreadable: Vec::new() });
         }
+        let mut done = Vec::with_capacity(stats.len());
+        while !stats.is_empty() {
+            let blocks = self.blocks(shard, &stats).await?;
+            let (state, id, count) = (Arc::clone(&self.0), shard.id, blocks.len());
+            let compose = move || -> Vec<_> {
+                stats.into_iter().map(|one| one.compose(&state, id, window, marks, &blocks)).collect()
+            };
+            let composed = if count <= BLOCKS_INLINE {
+                compose()
+            } else {
+                tokio::task::spawn_blocking(compose)
+                    .await
+                    .map_err(|error| Error::Unavailable(format!("a fault in reading series: {error}")))?
+            };
+            stats = Vec::new();
+            for one in composed {
+                match one {
+                    Ok(series) => done.push(series),
+                    Err(again) => stats.push(again),
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// The blocks of the sources of some stats, those that are there.
+    async fn blocks(&self, shard: &Shard, stats: &[OneStat]) -> Result<HashMap<BlockKey, Vec<u8>>, Error> {
         let mut keys = Vec::new();
-        for one in &stats {
+        for one in stats {
             keys.extend(one.sources.iter().map(|source| source.key(shard, one.wanted.stat)));
         }
         keys.sort_unstable();
@@ -124,14 +153,7 @@ impl Charts {
         for some in keys.chunks(KEYS_AT_ONCE) {
             blocks.extend(self.0.store.blocks_of(some).await?);
         }
-        let (state, id) = (Arc::clone(&self.0), shard.id);
-        let compose = move || stats.into_iter().map(|one| one.compose(&state, id, window, &blocks)).collect();
-        if keys.len() <= BLOCKS_INLINE {
-            return Ok(compose());
-        }
-        tokio::task::spawn_blocking(compose)
-            .await
-            .map_err(|error| Error::Unavailable(format!("a fault in reading series: {error}")))
+        Ok(blocks)
     }
 
     /// Rises with every number folded into the stat in this process: what a live page polls.
@@ -154,28 +176,41 @@ struct OneStat {
     wanted: Wanted,
     head: Vec<(u32, Bucket)>,
     sources: Vec<Source>,
+    /// Blocks that were tried in vain.
+    unreadable: Vec<BlockKey>,
 }
 
 impl OneStat {
+    /// The series and its place in the answer; or what to read instead, where something cannot be read and
+    /// stands elsewhere too. Each block is tried once, so there are three rounds at most.
     fn compose(
-        self,
+        mut self,
         state: &State,
         shard: ShardId,
         window: Window,
+        marks: Marks,
         blocks: &HashMap<BlockKey, Vec<u8>>,
-    ) -> (usize, Series) {
+    ) -> Result<(usize, Series), Self> {
         let at = |minute| Timestamp::from_minutes(i64::from(minute));
+        let key = |source: &Source| source.key(state.shard(shard), self.wanted.stat);
         let mut fold = Fold::new(self.wanted.kind, window);
-        let mut head = self.head.into_iter().peekable();
+        let mut head = self.head.iter().copied().peekable();
         // One day at a time; of the same minute: day block, hour block, head.
         let mut pieces: Vec<(u32, Bucket)> = Vec::new();
         let mut unpacked: Option<(BlockKey, Run)> = None;
         for of_day in self.sources.chunk_by(|a, b| a.day() == b.day()) {
             for source in of_day {
-                let key = source.key(state.shard(shard), self.wanted.stat);
+                let key = key(source);
                 if unpacked.as_ref().is_none_or(|(of, _)| *of != key) {
                     let Some(bytes) = blocks.get(&key) else { continue };
-                    unpacked = Some((key, state.unpack(key, bytes).unwrap_or_default()));
+                    if self.unreadable.contains(&key) {
+                        continue;
+                    }
+                    let Some(run) = state.unpack(key, bytes) else {
+                        self.unreadable.push(key);
+                        continue;
+                    };
+                    unpacked = Some((key, run));
                 }
                 if let Some((_, run)) = &unpacked {
                     pieces.extend(source.pieces(run));
@@ -187,7 +222,17 @@ impl OneStat {
             pieces.drain(..).for_each(|(minute, bucket)| fold.add(at(minute), &bucket));
         }
         head.for_each(|(minute, bucket)| fold.add(at(minute), &bucket));
-        (self.wanted.at, fold.finish())
+        let is_readable = |source: &Source| !self.unreadable.contains(&key(source));
+        let instead = |source: &Source| {
+            let other = || source.others(marks).find(is_readable);
+            if is_readable(source) { *source } else { other().unwrap_or(*source) }
+        };
+        let sources: Vec<Source> = self.sources.iter().map(instead).collect();
+        if sources == self.sources {
+            return Ok((self.wanted.at, fold.finish()));
+        }
+        self.sources = sources;
+        Err(self)
     }
 }
 

@@ -91,11 +91,15 @@ impl State {
     /// Unpacks a block. One that cannot be read is logged by name and counted: readers leave it out, and nobody
     /// writes over it or removes it.
     pub(crate) fn unpack(&self, key: BlockKey, bytes: &[u8]) -> Option<stats::rollup::Run> {
-        let unpacked = stats::block::decode(bytes);
+        let unpacked = stats::block::decode(bytes).map_err(|error| error.to_string()).and_then(|run| {
+            let slots = crate::calendar::slots(key);
+            let fits = run.last().is_none_or(|(slot, _)| *slot < slots);
+            if fits { Ok(run) } else { Err(format!("it has slots beyond its {slots}")) }
+        });
         if let Err(error) = &unpacked {
             self.meters.damaged_blocks.inc();
             tracing::error!(
-                kind = ?key.kind, stat = key.stat, number = key.number, %error,
+                kind = ?key.kind, stat = key.stat, number = key.number, error,
                 "a block cannot be read and is left out: restore it from a backup"
             );
         }

@@ -19,6 +19,24 @@ pub(super) enum Source {
     DayTotal { day: u32 },
 }
 
+impl Source {
+    /// What else holds the numbers of a source that cannot be read, the better first: what is finer is exact, and
+    /// of what is coarser the nearest. An hour of an open day stands nowhere else.
+    pub(super) fn others(self, marks: Marks) -> impl Iterator<Item = Self> {
+        let others = match self {
+            Self::HourMinutes { .. } => [None, None],
+            Self::DayMinutes { day } => [Some(Self::DayHours { day }), Some(Self::DayTotal { day })],
+            Self::DayHours { day } => [Some(Self::DayMinutes { day }), Some(Self::DayTotal { day })],
+            Self::DayTotal { day } => [Some(Self::DayHours { day }), Some(Self::DayMinutes { day })],
+        };
+        others.into_iter().flatten().filter(move |other| match *other {
+            Self::DayMinutes { day } => day >= marks.minutes_from,
+            Self::DayHours { day } => day >= marks.hours_from,
+            Self::HourMinutes { .. } | Self::DayTotal { .. } => true,
+        })
+    }
+}
+
 /// The sources of a window for a stat of one shard.
 pub(super) struct Plan {
     /// The window in minutes since the epoch: `from_minute..to_minute`.

@@ -89,13 +89,60 @@ async fn a_damaged_day_keeps_its_hours_and_late_numbers_are_added_to_them() {
     };
     assert_eq!(total(3_600, 24).await, Some(13.0));
     assert_eq!(total(86_400, 1).await, Some(13.0));
+    assert_eq!(total(60, 1_440).await, Some(13.0), "its minutes are gone, its hours are not");
     assert_eq!(bytes(&house, day).await, damaged);
     // One rung up again.
     let month = key(&house, BlockKind::HoursOfMonth, calendar::month(calendar::day(NOON)).0);
     let damaged_month = damage(&house, month).await;
     late(&house, 100.0).await;
-    assert_eq!(total(86_400, 1).await, Some(113.0));
+    for (step_seconds, count) in [(86_400, 1), (3_600, 24), (60, 1_440)] {
+        assert_eq!(
+            total(step_seconds, count).await,
+            Some(113.0),
+            "every {step_seconds} s: the day's total is left"
+        );
+    }
     assert_eq!(bytes(&house, month).await, damaged_month);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_of_a_closed_day_is_read_where_else_it_stands() {
+    let house = closed().await;
+    house.clock.advance(DAY);
+    house.close().await;
+    let start = calendar::day_start(calendar::day(NOON));
+    let figures = async |step_seconds, count| -> Vec<f64> {
+        let series = house.series("a", Window { start, step_seconds, count }).await;
+        series.figures().flatten().collect()
+    };
+    let year = key(&house, BlockKind::DaysOfYear, calendar::year(calendar::day(NOON)).0);
+    damage(&house, year).await;
+    assert_eq!(figures(86_400, 1).await, [3.0], "a day of its hours");
+    let month = key(&house, BlockKind::HoursOfMonth, calendar::month(calendar::day(NOON)).0);
+    damage(&house, month).await;
+    assert_eq!(figures(3_600, 24).await, [1.0, 2.0], "hours of their minutes");
+    assert_eq!(figures(86_400, 1).await, [3.0], "a day of its minutes");
+    let day = key(&house, BlockKind::MinutesOfDay, calendar::day(NOON));
+    damage(&house, day).await;
+    for (step_seconds, count) in [(86_400, 1), (3_600, 24), (60, 1_440)] {
+        assert_eq!(figures(step_seconds, count).await, [0.0; 0], "it stands nowhere else");
+    }
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn a_block_with_slots_that_its_time_does_not_have_is_damaged() {
+    let house = closed().await;
+    let hour = key(&house, BlockKind::MinutesOfHour, calendar::hour(NOON));
+    let run = [(0, stats::Bucket::of(5.0)), (60, stats::Bucket::of(7.0))];
+    let absurd = stats::block::encode(stats::block::Codec::Decimal, &run);
+    write(&house, Checkpoint { blocks: vec![(hour, absurd.clone())], ..Checkpoint::default() }).await;
+    assert_eq!(house.total("a", "1d1h").await, 2.0, "left out, not guessed at");
+    house.clock.advance(DAY);
+    house.close().await;
+    assert_eq!(house.app.readiness(), Ok(()), "the day is closed without it");
+    assert_eq!(bytes(&house, hour).await, absurd);
     house.kill().await;
 }
 
