@@ -45,7 +45,9 @@ const EZ_KEY_LENGTH: usize = 16;
 /// Characters of a secret of a session or link.
 const SECRET_LENGTH: usize = 32;
 /// How often a new account's id is tried when another process takes it at the same moment.
-const ID_TRIES: usize = 5;
+const ID_TRIES: u32 = 20;
+/// The pause before the second try; it grows by as much with each, so that who makes many lets others through.
+const ID_PAUSE: Duration = Duration::from_millis(5);
 
 const LINK_REFUSED: Error = Error::Denied("this sign-in link was used or has expired: ask for a new one");
 const CURRENT_REFUSED: Error = Error::Denied("the current password is wrong: go back and type it again");
@@ -171,7 +173,8 @@ impl Accounts {
             rules::ez_key(key)?;
         }
         let _changing = self.0.changing.lock().await;
-        for _ in 0..ID_TRIES {
+        for tried in 0..ID_TRIES {
+            tokio::time::sleep(ID_PAUSE * tried).await;
             self.reload().await?;
             let snapshot = self.0.snapshot.load_full();
             if snapshot.by_email(&email).is_some() || snapshot.by_exact_ez_key(&email).is_some() {
@@ -265,11 +268,17 @@ impl Accounts {
         }
         let account = self.0.snapshot.load().by_email(email).cloned();
         let hash = account.as_ref().and_then(|account| account.password_hash.clone());
-        let right = self.0.hashing.verify(password, hash).await?;
-        match account {
-            Some(account) if right => self.keep(account.id, false).await,
-            _ => Err(PASSWORD_REFUSED),
+        let right = self.0.hashing.verify(password, hash.clone()).await?;
+        let Some(account) = account.filter(|_| right) else { return Err(PASSWORD_REFUSED) };
+        let session = self.keep(account.id, false).await?;
+        // Whoever changes a password changes it and then ends all sessions. So if it was changed meanwhile, here or
+        // by another process, this session has ended with the others or the change is seen now.
+        self.refresh().await?;
+        if self.account(AccountId(account.id)).is_none_or(|now| now.password_hash != hash) {
+            self.sign_out(&session).await?;
+            return Err(PASSWORD_REFUSED);
         }
+        Ok(session)
     }
 
     /// Who is signed in with this session.

@@ -185,6 +185,19 @@ async fn a_password_signs_in_until_it_is_reset() {
 }
 
 #[tokio::test]
+async fn a_password_that_another_process_has_just_reset_opens_nothing() {
+    let House { accounts, folder, clock, .. } = &House::new().await;
+    let ann = accounts.create("ann@example.com", None).await.unwrap().account;
+    accounts.set_password(ann.id, None, "long before", None).await.unwrap();
+    let other = store::open_sqlite(&folder.path().join("eyrie.db")).await.unwrap();
+    let other = Accounts::open(other, clock.clone()).await.unwrap();
+    other.reset("ann@example.com", None).await.unwrap();
+    // Nothing has told this one yet.
+    let old = accounts.sign_in_by_password("ann@example.com", "long before").await;
+    assert_eq!(kind(old), ErrorKind::Denied);
+}
+
+#[tokio::test]
 async fn what_another_process_makes_is_seen() {
     let House { accounts, folder, clock, .. } = &House::new().await;
     let tasks = TaskGroup::new();
