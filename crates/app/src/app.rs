@@ -184,7 +184,7 @@ impl App {
         }
         accounts.spawn_refresh(tasks);
         let charts = Charts::new(Arc::clone(&state));
-        let intake = Intake::new(Arc::clone(&state), accounts.clone(), topics);
+        let intake = Intake::new(Arc::clone(&state), accounts.clone(), topics, tasks);
         let own = Own::default();
         count_ourselves(&own, &state);
         tasks.spawn("own numbers", own.clone().run(intake.clone(), clock.clone(), tasks.stop_signal()));

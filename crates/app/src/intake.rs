@@ -7,10 +7,12 @@
 //! promised to its first number, and numbers of unknown names are Busy until what the log held at the start is
 //! in the catalog; a start waits for that before anybody can ask, unless it takes more than a second.
 
+mod promises;
 mod unknown;
 
 use std::sync::Arc;
 
+use base::tasks::TaskGroup;
 use base::{ErrorKind, Timestamp};
 use bytes::Bytes;
 use queue::{NewMessage, Publish, Topic};
@@ -20,6 +22,7 @@ use crate::Error;
 use crate::accounts::Accounts;
 use crate::catalog::Promised;
 use crate::state::State;
+use promises::{HungUp, Promises};
 pub use unknown::UnknownKey;
 use unknown::UnknownKeys;
 
@@ -86,6 +89,7 @@ struct Inner {
     accounts: Accounts,
     topics: Vec<Topic>,
     unknown: UnknownKeys,
+    hung_up: HungUp,
 }
 
 /// The numbers are on their way to the log; await [`Accepted::settle`] before answering.
@@ -95,32 +99,27 @@ pub struct Accepted {
     pub fates: Vec<Fate>,
     publish: Option<Publish>,
     promises: Promises,
-}
-
-/// What is taken back if the numbers do not get into the log.
-struct Promises {
-    state: Arc<State>,
-    made: Vec<(ShardId, AccountId, StatName)>,
-}
-
-impl Promises {
-    fn withdraw(self) {
-        for (shard, account, name) in self.made {
-            self.state.catalog.withdraw(shard, account, name.as_str());
-        }
-    }
+    hung_up: HungUp,
 }
 
 impl Accepted {
     /// Resolves once they are as durable as configured. Kind Busy or Unavailable: not acknowledged.
-    pub async fn settle(self) -> Result<(), Error> {
-        let Some(publish) = self.publish else { return Ok(()) };
-        match publish.await {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                self.promises.withdraw();
-                Err(refused(error))
-            }
+    pub async fn settle(mut self) -> Result<(), Error> {
+        let Some(publish) = &mut self.publish else { return Ok(()) };
+        let done = publish.await;
+        self.publish = None;
+        done.map(drop).map_err(|error| {
+            self.promises.withdraw();
+            refused(error)
+        })
+    }
+}
+
+impl Drop for Accepted {
+    /// Its sender has hung up: what it was promised still hangs on what the log says.
+    fn drop(&mut self) {
+        if let Some(publish) = self.publish.take().filter(|_| !self.promises.is_empty()) {
+            self.hung_up.leave(publish, self.promises.take());
         }
     }
 }
@@ -136,8 +135,11 @@ fn refused(error: queue::Error) -> Error {
 }
 
 impl Intake {
-    pub(crate) fn new(state: Arc<State>, accounts: Accounts, topics: Vec<Topic>) -> Self {
-        Self(Arc::new(Inner { state, accounts, topics, unknown: UnknownKeys::default() }))
+    /// Waits for those who hang up as a task of `tasks`.
+    pub(crate) fn new(state: Arc<State>, accounts: Accounts, topics: Vec<Topic>, tasks: &TaskGroup) -> Self {
+        let (hung_up, waiting) = HungUp::new(Arc::clone(&state));
+        tasks.spawn("those who hung up", waiting);
+        Self(Arc::new(Inner { state, accounts, topics, unknown: UnknownKeys::default(), hung_up }))
     }
 
     /// Case-sensitive, also by the account's email. Unknown keys are counted by
@@ -173,7 +175,7 @@ impl Intake {
         // Few shards are touched by most calls: a short list beats a table of all.
         let mut payloads: Vec<(ShardId, Vec<u8>)> = Vec::new();
         let mut taken: u64 = 0;
-        let mut promises = Promises { state: Arc::clone(state), made: Vec::new() };
+        let mut promises = Promises::none(state);
         for one in sent {
             let name = one.name.as_str();
             let shard = ShardId::of(one.account, name, shards);
@@ -207,7 +209,7 @@ impl Intake {
             taken += 1;
         }
         if payloads.is_empty() {
-            return Ok(Accepted { fates, publish: None, promises });
+            return Ok(self.accepted(fates, None, promises));
         }
         let messages: Vec<NewMessage<'_>> = payloads
             .into_iter()
@@ -217,13 +219,17 @@ impl Intake {
             })
             .collect();
         match state.queue.publish(&messages, state.config.durability) {
-            Ok(publish) => Ok(Accepted { fates, publish: Some(publish), promises }),
+            Ok(publish) => Ok(self.accepted(fates, Some(publish), promises)),
             Err(error) => {
                 promises.withdraw();
                 state.meters.refused.inc_by(taken);
                 Err(refused(error))
             }
         }
+    }
+
+    fn accepted(&self, fates: Vec<Fate>, publish: Option<Publish>, promises: Promises) -> Accepted {
+        Accepted { fates, publish, promises, hung_up: self.0.hung_up.clone() }
     }
 
     /// A number of a name that has no stat yet, or one in the trash.
@@ -241,7 +247,7 @@ impl Intake {
         match state.catalog.promise(shard, sent.account, name, sent.kind, state.config.stats_per_account_max)
         {
             Promised::Yes => {
-                promises.made.push((shard, sent.account, sent.name.clone()));
+                promises.add(shard, sent.account, sent.name.clone());
                 Ok(Fate::Taken)
             }
             Promised::Other(is) => Ok(Fate::Mismatch { is }),

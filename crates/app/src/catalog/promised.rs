@@ -2,8 +2,7 @@
 //!
 //! Their kind is promised to whoever was told that a number was taken, so that a later number of the other kind is
 //! refused where its sender hears of it. A promise ends when the recorder makes the stat (or finds it in the
-//! trash), or when all calls that rely on it failed. One of a call that failed after its sender had gone stays until
-//! the next start: it binds the name to the kind first sent, and counts towards the limits here.
+//! trash), or when all calls that rely on it failed, whether or not their senders still listened.
 
 use hashbrown::{HashMap, HashTable};
 use parking_lot::Mutex;

@@ -6,28 +6,49 @@ use std::time::Duration;
 use stats::{Kind, StatName};
 
 use super::house::{House, ME, NOON, config};
-use crate::intake::{Fate, Sent};
+use crate::intake::{Accepted, Fate, Sent};
 use crate::{Config, Error};
 
 fn sent(name: &str, kind: Kind, number: f64) -> Sent {
     Sent { account: ME, name: StatName::new(name).expect("a good name"), kind, number, time: NOON }
 }
 
-#[tokio::test]
-async fn what_the_log_gave_up_is_not_waited_for() {
+/// Names that fill a segment in a few calls.
+fn long(name: usize) -> String {
+    format!("{name:0>200}")
+}
+
+/// A house whose disk has room for a little of what was taken in, all of it while one sync took its time: by then
+/// `calls` of 330 KB each, the last of which cannot be kept.
+async fn overfull(names: fn(usize) -> String) -> (House, log::files::Faulty, Vec<Accepted>) {
     let disk = log::files::Faulty::new();
     let disk_config = Config { durability: queue::Durability::Disk, ..config() };
     let house = House::on(Arc::new(disk.clone()), disk_config, NOON).await;
     house.count("before", 1.0).await;
     house.app.settled().await;
+    let (held, before) = (disk.hold_syncs(), disk.syncs());
+    let mut calls = vec![house.app.intake.submit(&[sent("first", Kind::Counter, 1.0)]).expect("taken in")];
+    base::testkit::eventually(Duration::from_secs(20), "the committer is busy", async || {
+        (disk.syncs() > before).then_some(())
+    })
+    .await;
     disk.space_left(Some(1 << 20));
-    // Far more at once than there is room for: taken in, then refused; or, once that is known, refused at once.
-    let many: Vec<Sent> = (0..1_500).map(|_| sent(&"a".repeat(200), Kind::Counter, 1.0)).collect();
-    let waiting: Vec<_> = (0..40).filter_map(|_| house.app.intake.submit(&many).ok()).collect();
-    let (mut taken, mut refused) = (0.0, 40 - waiting.len());
-    for accepted in waiting {
+    for call in 0..40 {
+        let many: Vec<Sent> = (0..1_500).map(|_| sent(&names(call), Kind::Counter, 1.0)).collect();
+        calls.push(house.app.intake.submit(&many).expect("taken in"));
+    }
+    drop(held);
+    (house, disk, calls)
+}
+
+#[tokio::test]
+async fn what_the_log_gave_up_is_not_waited_for() {
+    let (house, disk, calls) = overfull(|_| long(0)).await;
+    let (mut taken, mut refused) = (-1.0, 0);
+    for accepted in calls {
+        let numbers = accepted.fates.len() as f64;
         match accepted.settle().await {
-            Ok(()) => taken += 1_500.0,
+            Ok(()) => taken += numbers,
             Err(error) => {
                 assert_eq!(error.kind(), base::ErrorKind::Busy, "{error}");
                 refused += 1;
@@ -35,8 +56,22 @@ async fn what_the_log_gave_up_is_not_waited_for() {
         }
     }
     assert!(taken > 0.0 && refused > 0, "{taken} taken, {refused} refused");
-    tokio::time::timeout(Duration::from_secs(10), house.app.settled()).await.expect("nothing more comes");
-    assert_eq!(house.total(&"a".repeat(200), "1h1m").await, taken);
+    tokio::time::timeout(Duration::from_secs(60), house.app.settled()).await.expect("nothing more comes");
+    assert_eq!(house.total(&long(0), "1h1m").await, taken);
+    disk.space_left(None);
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn nothing_is_promised_to_those_who_hung_up_and_were_refused() {
+    let (house, disk, calls) = overfull(long).await;
+    drop(calls);
+    base::testkit::eventually(Duration::from_secs(60), "promises end without their senders", async || {
+        (house.app.catalog.promised() == 0).then_some(())
+    })
+    .await;
+    let made = (0..40).filter(|name| house.app.catalog.by_name(ME, &long(*name)).is_some()).count();
+    assert!(made < 40, "some were given up");
     disk.space_left(None);
     house.kill().await;
 }

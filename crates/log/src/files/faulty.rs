@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use super::{File, Files};
 
@@ -44,6 +44,29 @@ struct Faults {
     write_bytes_max: Option<usize>,
     space_bytes: Option<u64>,
     syncs: u64,
+    held: Option<Arc<Gate>>,
+}
+
+/// Opens once.
+#[derive(Debug, Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+/// Syncs wait until it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    gate: Arc<Gate>,
+    disk: Faulty,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.disk.0.lock().faults.held = None;
+        *self.gate.is_open.lock() = true;
+        self.gate.opened.notify_all();
+    }
 }
 
 #[derive(Debug, Default)]
@@ -73,6 +96,13 @@ impl Faulty {
     /// From now on every sync panics, as code with a mistake in it would, or none.
     pub fn panic_in_syncs(&self, panic: bool) {
         self.0.lock().faults.syncs_panic = panic;
+    }
+
+    /// Every sync from now on waits until what is returned is dropped: a slow device, for as long as a test needs.
+    pub fn hold_syncs(&self) -> Held {
+        let gate = Arc::new(Gate::default());
+        self.0.lock().faults.held = Some(Arc::clone(&gate));
+        Held { gate, disk: self.clone() }
     }
 
     /// From now on every write fails with EIO, or none.
@@ -131,8 +161,18 @@ impl Faulty {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let faults = &mut self.0.lock().faults;
-        faults.syncs += 1;
+        let held = {
+            let faults = &mut self.0.lock().faults;
+            faults.syncs += 1;
+            faults.held.clone()
+        };
+        if let Some(gate) = held {
+            let mut is_open = gate.is_open.lock();
+            while !*is_open {
+                gate.opened.wait(&mut is_open);
+            }
+        }
+        let faults = &self.0.lock().faults;
         assert!(!faults.syncs_panic, "a panic that a test asked for");
         if faults.syncs_fail { Err(io::Error::from_raw_os_error(libc::EIO)) } else { Ok(()) }
     }
