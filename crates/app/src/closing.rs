@@ -31,6 +31,7 @@ const DAYS_AT_ONCE: usize = 48;
 const CATCH_UP_DAYS: u32 = 32;
 /// Hours, or days of late hours, closed in one visit of a shard; then the next shard has its turn.
 const GROUPS_AT_ONCE: usize = 16;
+
 /// Closes what is due until told to stop.
 pub(crate) async fn run(state: Arc<State>) {
     let _fault = Fault(Arc::clone(&state));
@@ -265,7 +266,7 @@ async fn unpack(state: &Arc<State>, blocks: Vec<(store::BlockKey, Vec<u8>)>) -> 
 }
 
 /// Packing takes milliseconds: not on a thread that serves.
-async fn in_background<T: Send + 'static>(
+pub(crate) async fn in_background<T: Send + 'static>(
     state: &State,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Halted> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use store::{
@@ -16,6 +16,8 @@ pub(super) struct Faulty {
     plan: Mutex<Vec<Fault>>,
     /// So many reads fail.
     reads: AtomicU32,
+    /// Reads of blocks panic.
+    panics: AtomicBool,
     /// The most new stats that came at once.
     new_stats: AtomicUsize,
 }
@@ -36,7 +38,13 @@ fn broken() -> Error {
 
 impl Faulty {
     pub(super) fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, plan: Mutex::default(), reads: AtomicU32::new(0), new_stats: AtomicUsize::new(0) }
+        Self {
+            inner,
+            plan: Mutex::default(),
+            reads: AtomicU32::new(0),
+            panics: AtomicBool::new(false),
+            new_stats: AtomicUsize::new(0),
+        }
     }
 
     /// The next checkpoints end like this, in this order; those after them well.
@@ -48,6 +56,11 @@ impl Faulty {
         self.reads.store(count, Ordering::SeqCst);
     }
 
+    /// Reads of blocks panic, as code with a mistake in it would.
+    pub(super) fn panic_in_reads(&self, panic: bool) {
+        self.panics.store(panic, Ordering::SeqCst);
+    }
+
     /// The most new stats that came at once.
     pub(super) fn new_stats(&self) -> usize {
         self.new_stats.load(Ordering::SeqCst)
@@ -56,9 +69,11 @@ impl Faulty {
     pub(super) fn heal(&self) {
         self.plan(&[]);
         self.fail_reads(0);
+        self.panic_in_reads(false);
     }
 
     fn read<'a, T>(&'a self, answer: Answer<'a, T>) -> Answer<'a, T> {
+        assert!(!self.panics.load(Ordering::SeqCst), "a panic that a test asked for");
         let fails = self.reads.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok();
         if fails { Box::pin(async { Err(broken()) }) } else { answer }
     }

@@ -353,6 +353,37 @@ async fn nothing_is_written_once_the_closing_has_stopped_half_way() {
 }
 
 #[tokio::test]
+async fn a_panic_in_the_closing_is_told_and_nothing_is_written_after_it() {
+    let mut house = House::new().await;
+    house.count("a", 1.0).await;
+    house.checkpoint().await;
+    house.store.panic_in_reads(true);
+    house.clock.advance(2 * HOUR);
+    let told =
+        async || house.app.readiness().err().filter(|reason| reason.contains("a fault in the closing"));
+    base::testkit::eventually(Duration::from_secs(20), "it is not ready", told).await;
+    house.store.heal();
+    house.count("a", 2.0).await;
+    house.app.settled().await;
+    assert!(house.app.checkpoint().await.is_err(), "what the closing left is not written over");
+    house = house.restart().await;
+    house.app.settled().await;
+    house.close().await;
+    assert_eq!(house.total("a", "1d1m").await, 3.0, "the log has kept it");
+    house.kill().await;
+}
+
+#[tokio::test]
+async fn a_panic_in_background_work_halts_and_says_so() {
+    let house = House::new().await;
+    let work = || -> u32 { panic!("a panic that a test asked for") };
+    assert!(crate::closing::in_background(&house.app.state, work).await.is_err());
+    let reason = house.app.readiness().expect_err("it is not ready");
+    assert!(reason.contains("a fault in the closing of hours and days"), "{reason}");
+    house.kill().await;
+}
+
+#[tokio::test]
 async fn while_the_closing_lags_the_log_keeps_what_comes() {
     let house = House::with(crate::Config { shards: 1, cells_max: 100, ..config() }, NOON).await;
     let turn = house.app.state.closing.lock().await;
