@@ -1,0 +1,5 @@
+//! What `nsqadmin` shows and does.
+
+pub mod options;
+
+pub use options::Options;

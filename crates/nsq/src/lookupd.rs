@@ -1,0 +1,5 @@
+//! `nsqlookupd`: knows which nsqd has which topic.
+
+pub mod options;
+
+pub use options::Options;
