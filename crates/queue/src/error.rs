@@ -21,6 +21,14 @@ pub enum Error {
     /// The list of topics cannot be read or written.
     #[error("topics.json: {0}; restore it from a backup or free some disk space")]
     List(String),
+    /// A folder of an nsqd cannot be taken over.
+    #[error("taking over {path}: {what}")]
+    Import {
+        /// The file or folder.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
 }
 
 impl Error {
@@ -30,7 +38,7 @@ impl Error {
             Self::Log(error) => error.kind(),
             Self::Name(_) => ErrorKind::Invalid,
             Self::Topics { .. } => ErrorKind::Busy,
-            Self::List(_) => ErrorKind::Unavailable,
+            Self::List(_) | Self::Import { .. } => ErrorKind::Unavailable,
         }
     }
 }

@@ -37,6 +37,7 @@ mod name;
 mod topics;
 
 pub mod broker;
+pub mod import;
 
 mod queue;
 mod subscription;

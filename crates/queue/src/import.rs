@@ -1,0 +1,209 @@
+//! Taking over what a real nsqd has left in its data folder.
+//!
+//! ```text
+//! nsqd.dat                            which topics and channels there are, and which are paused
+//! TOPIC.diskqueue.000003.dat          messages of the topic that no channel had yet
+//! TOPIC:CHANNEL.diskqueue.000000.dat  messages of one channel; whole copies, one a channel
+//! TOPIC:CHANNEL.diskqueue.meta.dat    from which file and byte on they are still wanted
+//! ```
+//! Read [`folder`] (which files there are), [`reader`] (the messages of one queue), [`merge`] (copies of
+//! one message put together). Then:
+//!
+//! 1. [`Import::open`] locks the folder as nsqd does and reads `nsqd.dat`. Without one there is nothing
+//!    to take over.
+//! 2. The caller makes the topics and channels, publishes what [`Import::messages`] gives, and waits
+//!    until that is on the device.
+//! 3. [`Import::finish`] renames `nsqd.dat` to `nsqd.dat.imported`, and the queues' files likewise. From
+//!    then on there is nothing to take over. Who dies before that starts again from the first message.
+//!
+//! **Invariant**: before `finish` nothing in the folder is changed.
+//!
+//! **Invariant**: what cannot be read is named in [`Messages::complaints`] and the rest is taken.
+
+mod folder;
+mod merge;
+mod reader;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::{Error, check_name, is_ephemeral};
+use folder::Queues;
+pub use merge::{Copy, Destination, Message, Messages};
+
+/// The list of topics and channels.
+const LIST: &str = "nsqd.dat";
+/// Appended to the names of files that were taken over.
+const DONE: &str = ".imported";
+
+/// A folder that can be taken over, locked.
+#[derive(Debug)]
+pub struct Import {
+    dir: PathBuf,
+    list: String,
+    topics: Vec<Topic>,
+    queues: Queues,
+    complaints: Vec<String>,
+    /// Held as nsqd holds it, so that none writes here meanwhile.
+    _lock: File,
+}
+
+/// A topic there was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Whether it was paused.
+    pub paused: bool,
+    /// Its channels, in the order [`Copy::channel`] counts them.
+    pub channels: Vec<Channel>,
+}
+
+/// A channel there was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// Its name.
+    pub name: String,
+    /// Whether it was paused.
+    pub paused: bool,
+}
+
+impl Import {
+    /// Looks for an nsqd's data in a folder; none if it has none. Blocking.
+    ///
+    /// # Errors
+    /// [`Error::Import`] if another process holds the folder, or `nsqd.dat` cannot be understood.
+    pub fn open(dir: &Path) -> Result<Option<Self>, Error> {
+        if !dir.is_dir() {
+            return Ok(None);
+        }
+        let names = folder::names(dir).map_err(|error| failed(dir, error))?;
+        let Some(list) = folder::list(&names, LIST) else { return Ok(None) };
+        let lock = File::open(dir).map_err(|error| failed(dir, error))?;
+        lock.try_lock().map_err(|error| match error {
+            std::fs::TryLockError::WouldBlock => failed(dir, "an nsqd still runs on this folder; stop it"),
+            std::fs::TryLockError::Error(error) => failed(dir, error),
+        })?;
+        let path = dir.join(&list);
+        let bytes = std::fs::read(&path).map_err(|error| failed(&path, error))?;
+        let found: FoundList = serde_json::from_slice(&bytes).map_err(|error| failed(&path, error))?;
+        let mut complaints = Vec::new();
+        let topics = found.topics(&mut complaints);
+        let queues = Queues::among(dir, &names);
+        let known: Vec<_> = topics.iter().flat_map(Topic::queues).collect();
+        complaints.extend(queues.complaints(&known));
+        Ok(Some(Self { dir: dir.to_owned(), list, topics, queues, complaints, _lock: lock }))
+    }
+
+    /// Which topics there were, with their channels.
+    pub fn topics(&self) -> &[Topic] {
+        &self.topics
+    }
+
+    /// What is not taken over, as far as is known before reading.
+    pub fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+
+    /// The messages of a topic: each once, with all channels it was still waiting in. First those of the
+    /// first channel in their order, then what only the others have; at last those that no channel had.
+    /// Blocking.
+    ///
+    /// # Errors
+    /// As the items: [`Error::Import`] if a file cannot be read.
+    pub fn messages(&self, topic: &Topic) -> Result<Messages, Error> {
+        let queues: Vec<_> = topic.queues().iter().map(|name| self.queues.find(name)).collect();
+        Messages::new(queues)
+    }
+
+    /// Everything has been taken over and is on the device. What could not be renamed beyond the list
+    /// itself is returned; it does no harm here, but an nsqd started in this folder would read it again.
+    /// Blocking.
+    ///
+    /// # Errors
+    /// [`Error::Import`] if the list cannot be renamed: the next start would take all over again.
+    pub fn finish(self) -> Result<Vec<String>, Error> {
+        let rename = |name: &str| {
+            let from = self.dir.join(name);
+            std::fs::rename(&from, self.dir.join(format!("{name}{DONE}")))
+                .map_err(|error| failed(&from, error))
+        };
+        let sync = || {
+            let dir = File::open(&self.dir).and_then(|dir| dir.sync_all());
+            dir.map_err(|error| failed(&self.dir, error))
+        };
+        rename(&self.list)?;
+        sync()?;
+        let known: Vec<_> = self.topics.iter().flat_map(Topic::queues).collect();
+        let files = self.queues.files_of(&known);
+        let mut left: Vec<_> = files.filter_map(|name| Some(rename(name).err()?.to_string())).collect();
+        left.extend(sync().err().map(|error| error.to_string()));
+        Ok(left)
+    }
+}
+
+impl Topic {
+    /// Names of the queues of its messages: one a channel, then its own.
+    fn queues(&self) -> Vec<String> {
+        let of_channels = self.channels.iter().map(|channel| format!("{}:{}", self.name, channel.name));
+        of_channels.chain([self.name.clone()]).collect()
+    }
+}
+
+/// The list as nsqd writes it. Go writes an empty list as `null`.
+#[derive(Deserialize)]
+struct FoundList {
+    topics: Option<Vec<FoundTopic>>,
+}
+
+#[derive(Deserialize)]
+struct FoundTopic {
+    name: String,
+    #[serde(default)]
+    paused: bool,
+    channels: Option<Vec<FoundChannel>>,
+}
+
+#[derive(Deserialize)]
+struct FoundChannel {
+    name: String,
+    #[serde(default)]
+    paused: bool,
+}
+
+impl FoundList {
+    fn topics(self, complaints: &mut Vec<String>) -> Vec<Topic> {
+        let mut known: Vec<Topic> = Vec::new();
+        for topic in self.topics.unwrap_or_default() {
+            if !fine(&topic.name, complaints) || known.iter().any(|other| other.name == topic.name) {
+                continue;
+            }
+            let mut channels: Vec<Channel> = Vec::new();
+            for FoundChannel { name, paused } in topic.channels.unwrap_or_default() {
+                if fine(&name, complaints) && channels.iter().all(|other| other.name != name) {
+                    channels.push(Channel { name, paused });
+                }
+            }
+            known.push(Topic { name: topic.name, paused: topic.paused, channels });
+        }
+        known
+    }
+}
+
+/// Whether it is a name of something that outlives its consumers; an nsqd lists no other.
+fn fine(name: &str, complaints: &mut Vec<String>) -> bool {
+    match check_name(name) {
+        Ok(()) => !is_ephemeral(name),
+        Err(error) => {
+            complaints.push(format!("{LIST}: {error}"));
+            false
+        }
+    }
+}
+
+/// An error that names the file.
+fn failed(path: &Path, what: impl ToString) -> Error {
+    Error::Import { path: path.display().to_string(), what: what.to_string() }
+}
