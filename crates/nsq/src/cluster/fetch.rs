@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use super::{Cluster, Error, Seen};
+use crate::http::Client;
 
 /// The most requests under way at once, of one question to the whole cluster.
 pub const FAN_OUT_MAX: usize = 64;
@@ -25,6 +26,19 @@ pub type Fetched = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
 pub trait Fetch: Send + Sync + 'static {
     /// Sends a request to an absolute URL.
     fn fetch(&self, method: Method, url: String, body: Option<Bytes>) -> Fetched;
+}
+
+impl Fetch for Client {
+    fn fetch(&self, method: Method, url: String, body: Option<Bytes>) -> Fetched {
+        let client = self.clone();
+        Box::pin(async move {
+            let answer = match method {
+                Method::GET => client.get(&url).await,
+                _ => client.post(&url, None, body.unwrap_or_default()).await,
+            };
+            answer.map_err(|error| error.to_string())
+        })
+    }
 }
 
 impl Cluster {
