@@ -110,6 +110,18 @@ impl Clock {
         }
     }
 
+    /// What time it is, in nanoseconds since the epoch; as exact as the machine's clock, or as what a
+    /// manual one was set to.
+    pub fn now_nanos(&self) -> i64 {
+        match &self.0 {
+            Source::System => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                since.map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+            }
+            Source::Manual(at) => at.load(Ordering::SeqCst).saturating_mul(1_000_000),
+        }
+    }
+
     /// Moves a manual clock to `to`, backwards too.
     ///
     /// # Panics

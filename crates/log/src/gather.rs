@@ -12,7 +12,8 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::Error;
 use crate::record::{
-    ALIGN, Durability, HEAD_BYTES, Head, KIND_COMMIT, KIND_OWN, NewRecord, STREAM_OWN, record_bytes,
+    ALIGN, Appendable, Durability, HEAD_BYTES, Head, KIND_COMMIT, KIND_OWN, Parts, STREAM_OWN, StreamId,
+    record_bytes,
 };
 use crate::round::{Append, Round};
 use crate::segment::SEGMENT_HEAD_BYTES;
@@ -153,14 +154,15 @@ impl Gather {
     /// Takes records in, contiguous and in order.
     pub(crate) fn push(
         &self,
-        records: &[NewRecord],
+        records: &[impl Appendable],
         level: Durability,
         time_ms: i64,
     ) -> Result<Append, Error> {
         let mut total = 0;
         let mut heads = Vec::with_capacity(records.len());
         for record in records {
-            let length = record.payload.len();
+            let record = record.parts();
+            let length = record.head.len() + record.body.len();
             if length > self.limits.record_bytes_max {
                 return Err(Error::TooLarge {
                     what: "record",
@@ -177,7 +179,11 @@ impl Gather {
             total += record_bytes(length);
             // The limit fits: it was checked to be below the length of a segment at opening.
             let head = Head::new(record.kind, level, record.stream.0, time_ms, length as u32);
-            heads.push((head, crc32c::crc32c(&record.payload)));
+            let crc = match record.head {
+                [] => crc32c::crc32c(record.body),
+                first => crc32c::crc32c_append(crc32c::crc32c(first), record.body),
+            };
+            heads.push((head, crc));
         }
         let append_bytes_max = self.limits.append_bytes_max().min(self.limits.pending_bytes_max as u64);
         if total > append_bytes_max {
@@ -210,7 +216,7 @@ impl Gather {
         self.make_room(&mut state, total);
         let lsn = state.next;
         for (record, (head, crc)) in records.iter().zip(&heads) {
-            state.put(head, *crc, &record.payload);
+            state.put(head, *crc, record.parts());
         }
         state.batch.bytes += total as usize;
         state.batch.appends += 1;
@@ -233,7 +239,9 @@ impl Gather {
         // Beside the first append if that needs a new segment anyway.
         self.make_room(state, COMMIT_BYTES + total);
         let head = Head::new(KIND_COMMIT, Durability::Memory, STREAM_OWN, 0, 8);
-        state.put(&head, crc32c::crc32c(&[0; 8]), &Bytes::from_static(&[0; 8]));
+        let durable = Bytes::from_static(&[0; 8]);
+        let parts = Parts { stream: StreamId(STREAM_OWN), kind: KIND_COMMIT, head: &[], body: &durable };
+        state.put(&head, crc32c::crc32c(&durable), parts);
         state.batch.bytes += COMMIT_BYTES as usize;
         state.batch.since = Some(Instant::now());
     }
@@ -390,11 +398,12 @@ impl Gather {
 }
 
 impl State {
-    fn put(&mut self, head: &Head, crc: u32, payload: &Bytes) {
+    fn put(&mut self, head: &Head, crc: u32, record: Parts<'_>) {
         let lsn = self.next;
         self.next += head.record_bytes();
         self.end = self.next;
-        let padding = head.record_bytes() as usize - HEAD_BYTES - payload.len();
+        let payload = record.body;
+        let padding = head.record_bytes() as usize - HEAD_BYTES - record.head.len() - payload.len();
         let piece = self.batch.pieces.last_mut().expect("room was made before");
         piece.end = self.next;
         if !matches!(piece.parts.last(), Some(Part::Copied(_))) {
@@ -404,6 +413,7 @@ impl State {
             unreachable!("the last part was just made a copied one")
         };
         buffer.extend_from_slice(&head.encode(crc, lsn));
+        buffer.extend_from_slice(record.head);
         if payload.len() < SHARE_BYTES {
             buffer.extend_from_slice(payload);
             buffer.extend_from_slice(&[0; ALIGN as usize][..padding]);

@@ -47,6 +47,6 @@ pub mod files;
 pub use error::Error;
 pub use log::{Config, Log, Status};
 pub use reader::Reader;
-pub use record::{Durability, Lsn, NewRecord, Record, StreamId};
+pub use record::{Durability, Lsn, NewRecord, Parts, Record, StreamId, record_bytes};
 pub use recovery::Recovery;
 pub use round::Append;

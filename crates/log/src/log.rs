@@ -19,7 +19,7 @@ use crate::files::{Disk, Files};
 use crate::gather::{COMMIT_BYTES, Gather, Limits};
 use crate::keeper::Keeper;
 use crate::reader::Reader;
-use crate::record::{ALIGN, Durability, Lsn, NewRecord, StreamId, record_bytes};
+use crate::record::{ALIGN, Durability, Lsn, NewRecord, Parts, Record, StreamId, record_bytes};
 use crate::recovery::{Found, Recovery, recover};
 use crate::room::Room;
 use crate::round::Append;
@@ -222,6 +222,32 @@ impl Log {
     pub fn append(&self, records: &[NewRecord], durability: Durability) -> Result<Append, Error> {
         let shared = &self.0.shared;
         shared.gather.push(records, durability, shared.clock.now().millis())
+    }
+
+    /// As [`append`](Self::append), of records whose payload lies in two places. The position of each
+    /// after the first follows from [`record_bytes`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn append_parts(&self, records: &[Parts<'_>], durability: Durability) -> Result<Append, Error> {
+        let shared = &self.0.shared;
+        shared.gather.push(records, durability, shared.clock.now().millis())
+    }
+
+    /// Reads the record at `lsn`; none if it is not there (any more), or not yet written. Blocking.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn read(&self, lsn: Lsn) -> Result<Option<Record>, Error> {
+        Reader::new(self.0.shared.clone(), &[], lsn).at_position()
+    }
+
+    /// Resolves once everything that was appended by now was handed to the system, or the log stopped.
+    pub async fn written(&self) {
+        let mut progress = self.0.shared.progress.subscribe();
+        let reached = |written: u64| written >= self.0.shared.gather.end();
+        // An error means that the log is gone: nothing more is written.
+        let _ = progress.wait_for(|progress| progress.stopped.is_some() || reached(progress.written)).await;
     }
 
     /// Resolves once everything below `upto` is on the device (at most what was appended by now).

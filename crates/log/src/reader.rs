@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use base::Timestamp;
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::Error;
-use crate::record::{Lsn, Record, StreamId};
-use crate::segment::{Form, SEGMENT_HEAD_BYTES, Step, Walk};
+use crate::record::{Head, Lsn, Record, StreamId};
+use crate::segment::{Form, SEGMENT_HEAD_BYTES, Segment, Step, Walk};
 use crate::shared::{Progress, Shared};
 
 /// A waiting reader lets other tasks run after looking at this many bytes of other streams.
@@ -92,14 +93,7 @@ impl Reader {
                     if wanted {
                         let payload = walk.payload();
                         bytes += payload.len().max(1);
-                        records.push(Record {
-                            lsn: Lsn(lsn),
-                            next: Lsn(next),
-                            stream: StreamId(head.stream),
-                            kind: head.kind,
-                            time: Timestamp::from_millis(head.time_ms),
-                            payload,
-                        });
+                        records.push(record(&head, lsn, payload));
                     }
                     self.position = next;
                 }
@@ -119,6 +113,33 @@ impl Reader {
         Ok((records, false))
     }
 
+    /// The record that begins exactly at the position.
+    pub(crate) fn at_position(&mut self) -> Result<Option<Record>, Error> {
+        let lsn = self.position;
+        self.find();
+        let Some(walk) = &mut self.walk else { return Ok(None) };
+        walk.stop = walk.segment.stop(self.shared.written());
+        if walk.segment.header.form == Form::Whole {
+            if self.position != lsn || lsn < walk.segment.header.base + SEGMENT_HEAD_BYTES {
+                return Ok(None);
+            }
+            // One record needs no piece of 256 KiB around it.
+            walk.short_sighted();
+        }
+        loop {
+            let step = walk.step().map_err(|error| unreadable(walk, &error))?;
+            match step {
+                Step::Record { head, lsn: at } if at == lsn && !head.is_own() => {
+                    return Ok(Some(record(&head, at, walk.payload())));
+                }
+                Step::Record { lsn: at, .. } if at < lsn => {}
+                Step::Record { .. } | Step::End => return Ok(None),
+                Step::Bad if walk.segment.header.form == Form::Whole => return Ok(None),
+                Step::Bad => walk.resync().map_err(|error| unreadable(walk, &error))?,
+            }
+        }
+    }
+
     /// Everything below has been seen or skipped.
     pub fn position(&self) -> Lsn {
         Lsn(self.position)
@@ -130,7 +151,11 @@ impl Reader {
             return;
         }
         let segments = self.shared.segments.read();
-        let Some(segment) = segments.iter().find(|segment| segment.limit() > self.position) else { return };
+        let Some(segment) =
+            segments.iter().find(|segment| segment.limit() > self.position && !self.skips(segment))
+        else {
+            return;
+        };
         let base = segment.header.base;
         self.position = self.position.max(base);
         let offset = match segment.header.form {
@@ -138,6 +163,18 @@ impl Reader {
             Form::Kept => SEGMENT_HEAD_BYTES,
         };
         self.walk = Some(Walk::new(segment.clone(), offset, 0));
+    }
+
+    /// Whether a file is known to hold nothing of this reader's streams. That is known of sealed ones
+    /// that reclaim has looked through.
+    fn skips(&self, segment: &Segment) -> bool {
+        !self.streams.is_empty()
+            && segment.end().is_some()
+            && segment.streams.get().is_some_and(|held| {
+                !held
+                    .iter()
+                    .any(|of| of.last >= self.position && self.streams.binary_search(&of.stream).is_ok())
+            })
     }
 
     /// At the end of a file: true if there is more behind it.
@@ -155,6 +192,17 @@ impl Reader {
             self.walk = None;
         }
         more
+    }
+}
+
+fn record(head: &Head, lsn: u64, payload: Bytes) -> Record {
+    Record {
+        lsn: Lsn(lsn),
+        next: Lsn(lsn + head.record_bytes()),
+        stream: StreamId(head.stream),
+        kind: head.kind,
+        time: Timestamp::from_millis(head.time_ms),
+        payload,
     }
 }
 

@@ -39,6 +39,37 @@ pub struct NewRecord {
     pub payload: Bytes,
 }
 
+/// A record to be appended whose payload lies in two places: saves whoever puts something before a
+/// body from copying the body.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts<'a> {
+    /// Whose it is.
+    pub stream: StreamId,
+    /// As in [`NewRecord`].
+    pub kind: u8,
+    /// The first bytes of the payload.
+    pub head: &'a [u8],
+    /// The rest of it.
+    pub body: &'a Bytes,
+}
+
+/// What can be appended.
+pub(crate) trait Appendable {
+    fn parts(&self) -> Parts<'_>;
+}
+
+impl Appendable for NewRecord {
+    fn parts(&self) -> Parts<'_> {
+        Parts { stream: self.stream, kind: self.kind, head: &[], body: &self.payload }
+    }
+}
+
+impl Appendable for Parts<'_> {
+    fn parts(&self) -> Parts<'_> {
+        *self
+    }
+}
+
 /// A record read back.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -72,8 +103,9 @@ pub(crate) const FLAG_RECORD: u8 = 0x80;
 /// Where in a head the flags are.
 pub(crate) const FLAGS_AT: usize = 9;
 
-/// Bytes a record with this payload takes in the file.
-pub(crate) const fn record_bytes(payload: usize) -> u64 {
+/// Positions a record with a payload of so many bytes takes: the next record of the same append lies
+/// so much further on.
+pub const fn record_bytes(payload: usize) -> u64 {
     ((HEAD_BYTES + payload) as u64).next_multiple_of(ALIGN)
 }
 

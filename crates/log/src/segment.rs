@@ -19,6 +19,8 @@ const VERSION: u32 = 1;
 pub(crate) const NO_PREVIOUS: u64 = u64::MAX;
 /// Files are read in pieces of this many bytes, or of one record if that is larger.
 const CHUNK_BYTES: u64 = 256 << 10;
+/// And in such pieces where one record is wanted.
+const SHORT_CHUNK_BYTES: u64 = 4 << 10;
 
 /// How records lie in a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -211,13 +213,28 @@ pub(crate) struct Walk {
     pub(crate) stop: u64,
     chunk: Bytes,
     chunk_at: u64,
+    /// Bytes that are read at once.
+    chunk_bytes: u64,
     payload: (u64, usize),
 }
 
 impl Walk {
     /// Begins at `offset` of the file.
     pub(crate) fn new(segment: Arc<Segment>, offset: u64, stop: u64) -> Self {
-        Self { segment, offset, stop, chunk: Bytes::new(), chunk_at: 0, payload: (0, 0) }
+        Self {
+            segment,
+            offset,
+            stop,
+            chunk: Bytes::new(),
+            chunk_at: 0,
+            chunk_bytes: CHUNK_BYTES,
+            payload: (0, 0),
+        }
+    }
+
+    /// Reads no more at once than a page and what a record needs.
+    pub(crate) fn short_sighted(&mut self) {
+        self.chunk_bytes = SHORT_CHUNK_BYTES;
     }
 
     /// Looks at the place where the walk stands, and passes over the record if there is one.
@@ -293,7 +310,7 @@ impl Walk {
         if offset >= self.chunk_at && offset + bytes <= self.chunk_at + self.chunk.len() as u64 {
             return Ok(true);
         }
-        let wanted = CHUNK_BYTES.min(self.stop - offset).max(bytes) as usize;
+        let wanted = self.chunk_bytes.min(self.stop - offset).max(bytes) as usize;
         // If nobody has kept a payload, its room is used again.
         let mut room = std::mem::take(&mut self.chunk).try_into_mut().unwrap_or_else(|_| BytesMut::new());
         room.resize(wanted, 0);

@@ -29,6 +29,33 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// There is no such topic.
+    #[error("there is no topic `{0}`")]
+    TopicNotFound(String),
+    /// There is no such channel.
+    #[error("there is no channel `{0}`")]
+    ChannelNotFound(String),
+    /// The name belongs to a part of Eyrie itself.
+    #[error("topics named `{0}...` belong to Eyrie itself; use another name")]
+    Reserved(String),
+    /// The channel has as many consumers as it may.
+    #[error("the channel has {consumers_max} consumers, the most allowed")]
+    TooManyConsumers {
+        /// Most consumers allowed.
+        consumers_max: usize,
+    },
+    /// The topic or channel was deleted, or the broker closes.
+    #[error("exiting")]
+    Exiting,
+    /// No consumer has this message: it was finished, requeued or timed out.
+    #[error("ID not in flight")]
+    NotInFlight,
+    /// Another consumer has this message.
+    #[error("client does not own message")]
+    NotOwner,
+    /// Something outside what is accepted.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 impl Error {
@@ -36,9 +63,11 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Log(error) => error.kind(),
-            Self::Name(_) => ErrorKind::Invalid,
-            Self::Topics { .. } => ErrorKind::Busy,
-            Self::List(_) | Self::Import { .. } => ErrorKind::Unavailable,
+            Self::Name(_) | Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Topics { .. } | Self::TooManyConsumers { .. } => ErrorKind::Busy,
+            Self::List(_) | Self::Import { .. } | Self::Exiting => ErrorKind::Unavailable,
+            Self::TopicNotFound(_) | Self::ChannelNotFound(_) | Self::NotInFlight => ErrorKind::NotFound,
+            Self::Reserved(_) | Self::NotOwner => ErrorKind::Denied,
         }
     }
 }

@@ -1,0 +1,472 @@
+//! What a channel knows and decides, without clock, files or tasks: every method is told the time.
+//!
+//! ```text
+//!            seq:  0 ......... floor ....... read up to ............ end (of what the topic gave)
+//!                  all finished | finished or in memory | backlog: in the log only
+//!                                 = ready + in flight + deferred + due
+//! ```
+//! `loaded` holds the numbers that are finished or in memory, so its floor is where the backlog
+//! begins; deferred messages may be loaded ahead of it. A message that is read from the log and
+//! skips numbers says that those were never written: they count as finished.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hashbrown::{DefaultHashBuilder, HashMap};
+
+use super::consumers::Consumers;
+use super::pending::Pending;
+use crate::Error;
+use crate::broker::message::{Delivery, Message, MessageId};
+use crate::broker::ranges::RangeSet;
+
+/// A part of the memory bound that bodies of deferred messages may take.
+const DEFERRED_PART: usize = 4;
+/// Most messages read back at once by position.
+const DUE_AT_ONCE: usize = 256;
+
+/// How much of a channel is kept in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Most messages that wait in memory.
+    pub(crate) ready_max: usize,
+    /// Most bytes of bodies that wait in memory, about.
+    pub(crate) bytes_max: usize,
+    /// What does not fit is dropped, and nothing is told to the journal.
+    pub(crate) is_ephemeral: bool,
+    pub(crate) node_id: u16,
+}
+
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) message: Message,
+    pub(crate) owner: u32,
+    delivered_ms: i64,
+    pub(crate) deadline_ms: i64,
+}
+
+/// A deferred message; its time and position are the key.
+#[derive(Debug)]
+pub(crate) struct Deferred {
+    pub(crate) seq: u64,
+    pub(crate) attempts: u16,
+    /// None: read again from the log when its time has come.
+    pub(crate) message: Option<Box<Message>>,
+}
+
+/// A message whose time has come and whose body is in the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Due {
+    pub(crate) position: u64,
+    pub(crate) seq: u64,
+    pub(crate) attempts: u16,
+}
+
+/// Counted since the channel was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) messages: u64,
+    pub(crate) requeued: u64,
+    pub(crate) timed_out: u64,
+    /// By [`Proximity`](super::Proximity).
+    pub(crate) delivered: [u64; 3],
+}
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    limits: Limits,
+    pub(crate) finished: RangeSet,
+    pub(crate) loaded: RangeSet,
+    /// Behind the last number the topic gave.
+    pub(crate) end: u64,
+    /// No record of the backlog lies below this position.
+    pub(crate) next_position: u64,
+    pub(crate) ready: VecDeque<Message>,
+    ready_bytes: usize,
+    pub(crate) in_flight: HashMap<u64, InFlight, DefaultHashBuilder>,
+    deadlines: BTreeSet<(i64, u64)>,
+    pub(crate) deferred: BTreeMap<(i64, u64), Deferred>,
+    deferred_bytes: usize,
+    pub(crate) due: VecDeque<Due>,
+    pub(crate) consumers: Consumers,
+    pub(crate) is_paused: bool,
+    pub(crate) is_closed: bool,
+    pub(crate) counters: Counters,
+    /// What the journal does not know yet.
+    pub(crate) pending: Pending,
+    /// Messages that came in order and lie below this number were handed out at least once.
+    pub(crate) delivered: u64,
+    /// Attempts of messages of the backlog, known from before a restart.
+    pub(crate) recalled: HashMap<u64, u16>,
+    earliest_ms: i64,
+}
+
+impl Core {
+    /// A channel that begins with message `from`, no record of which lies below `position`.
+    pub(crate) fn new(limits: Limits, from: u64, position: u64) -> Self {
+        Self {
+            limits,
+            finished: RangeSet::below(from),
+            loaded: RangeSet::below(from),
+            end: from,
+            next_position: position,
+            ready: VecDeque::new(),
+            ready_bytes: 0,
+            in_flight: HashMap::default(),
+            deadlines: BTreeSet::new(),
+            deferred: BTreeMap::new(),
+            deferred_bytes: 0,
+            due: VecDeque::new(),
+            consumers: Consumers::default(),
+            is_paused: false,
+            is_closed: false,
+            counters: Counters::default(),
+            pending: Pending::default(),
+            delivered: from,
+            recalled: HashMap::new(),
+            earliest_ms: i64::MAX,
+        }
+    }
+
+    /// Takes the topic's next message, whose record ends at `next_position`.
+    pub(crate) fn admit(&mut self, message: Message, next_position: u64, now_ms: i64) {
+        let seq = message.seq;
+        self.end = self.end.max(seq + 1);
+        self.counters.messages += 1;
+        let is_next = self.loaded.floor() == seq;
+        if message.deliver_at_ms > now_ms {
+            self.loaded.insert(seq);
+            self.defer(message.deliver_at_ms, message);
+        } else if self.has_room() && is_next {
+            self.loaded.insert(seq);
+            self.push(message);
+        } else if self.limits.is_ephemeral && self.depth() > self.limits.ready_max as u64 {
+            self.loaded.insert(seq);
+            self.done(seq);
+        }
+        if is_next && self.loaded.floor() > seq {
+            self.next_position = next_position;
+        }
+    }
+
+    /// The topic gave everything below `end`, which is in the log.
+    pub(crate) fn extend(&mut self, end: u64) {
+        self.counters.messages += end.saturating_sub(self.end);
+        self.end = self.end.max(end);
+    }
+
+    /// Takes messages read from the log in order, everything below `position` having been read.
+    pub(crate) fn load(&mut self, messages: impl Iterator<Item = Message>, position: u64, now_ms: i64) {
+        for mut message in messages {
+            if message.seq >= self.end {
+                // Not given yet: the topic is paused.
+                self.next_position = self.next_position.max(message.position);
+                return;
+            }
+            self.missing(message.seq);
+            if !self.loaded.insert(message.seq) {
+                continue;
+            }
+            let before = u16::from(message.seq < self.delivered);
+            message.attempts = self.recalled.remove(&message.seq).unwrap_or(before);
+            if message.deliver_at_ms > now_ms && message.attempts == 0 {
+                self.defer(message.deliver_at_ms, message);
+            } else {
+                self.push(message);
+            }
+        }
+        self.next_position = self.next_position.max(position);
+    }
+
+    /// What was not loaded below `seq` is not in the log.
+    pub(crate) fn missing(&mut self, seq: u64) {
+        if self.loaded.floor() >= seq {
+            return;
+        }
+        let gaps: Vec<_> = self.loaded.gaps(seq.min(self.end)).collect();
+        for gap in gaps {
+            tracing::warn!(
+                from = gap.start,
+                to = gap.end,
+                "messages are not in the log; they count as finished"
+            );
+            self.loaded.insert_range(gap.clone());
+            self.finished.insert_range(gap.clone());
+            self.pending.finished.insert_range(gap);
+        }
+    }
+
+    /// Due messages whose bodies are to be read.
+    pub(crate) fn due(&self) -> Vec<Due> {
+        self.due.iter().take(DUE_AT_ONCE).copied().collect()
+    }
+
+    /// The message of the first due one, as it was read; none if it is not there.
+    pub(crate) fn recall(&mut self, due: Due, message: Option<Message>) {
+        if self.due.front().is_none_or(|front| front.position != due.position) {
+            // The channel was emptied meanwhile.
+            return;
+        }
+        self.due.pop_front();
+        match message {
+            Some(message) => self.push(Message { attempts: due.attempts, in_order: false, ..message }),
+            None => self.done(due.seq),
+        }
+    }
+
+    /// Whether something should be read from the log, now that a consumer may want it.
+    pub(crate) fn wants_reading(&self) -> bool {
+        !self.is_closed
+            && (!self.due.is_empty() || self.backlog() > 0)
+            && !self.consumers.is_empty()
+            && self.ready.len() * 2 <= self.limits.ready_max
+            && self.has_room()
+    }
+
+    /// Hands out at most `max` messages to a consumer.
+    pub(crate) fn take(&mut self, owner: u32, max: usize, now_ms: i64, out: &mut Vec<Delivery>) -> usize {
+        let mut taken = 0;
+        while taken < max && self.can_take(owner) {
+            let Some(mut message) = self.ready.pop_front() else { break };
+            self.ready_bytes -= message.body.len();
+            let Some(consumer) = self.consumers.get_mut(owner) else { break };
+            if consumer.passes_over(message.position)
+                || message.expires_ms != 0 && message.expires_ms <= now_ms
+            {
+                self.done(message.seq);
+                continue;
+            }
+            message.attempts = message.attempts.saturating_add(1);
+            consumer.in_flight += 1;
+            consumer.messages += 1;
+            let deadline_ms = now_ms.saturating_add(consumer.msg_timeout_ms);
+            self.counters.delivered[consumer.proximity as usize] += 1;
+            if message.attempts == 1 && message.in_order {
+                self.delivered = self.delivered.max(message.seq + 1);
+            } else if !self.limits.is_ephemeral {
+                self.pending.attempt(message.seq, message.attempts);
+            }
+            out.push(Delivery {
+                id: MessageId::new(self.limits.node_id, message.position),
+                timestamp_ns: message.published_ns,
+                attempts: message.attempts,
+                body: message.body.clone(),
+            });
+            self.deadlines.insert((deadline_ms, message.position));
+            self.earliest_ms = self.earliest_ms.min(deadline_ms);
+            let position = message.position;
+            self.in_flight.insert(position, InFlight { message, owner, delivered_ms: now_ms, deadline_ms });
+            taken += 1;
+        }
+        taken
+    }
+
+    /// Whether a consumer may be given a message, if there is one.
+    pub(crate) fn can_take(&self, owner: u32) -> bool {
+        !self.is_paused
+            && !self.is_closed
+            && self.consumers.get(owner).is_some_and(|consumer| consumer.has_room())
+    }
+
+    /// A consumer is done with a message. Returns when the message was published.
+    pub(crate) fn finish(&mut self, owner: u32, id: MessageId) -> Result<i64, Error> {
+        let message = self.give_back(owner, id)?;
+        if let Some(consumer) = self.consumers.get_mut(owner) {
+            consumer.finished += 1;
+        }
+        self.done(message.seq);
+        Ok(message.published_ns)
+    }
+
+    /// A consumer gives a message back, to be delivered again after a delay.
+    pub(crate) fn requeue(
+        &mut self,
+        owner: u32,
+        id: MessageId,
+        delay_ms: i64,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let message = self.give_back(owner, id)?;
+        if let Some(consumer) = self.consumers.get_mut(owner) {
+            consumer.requeued += 1;
+        }
+        self.counters.requeued += 1;
+        self.failed_attempt(message, delay_ms, now_ms);
+        Ok(())
+    }
+
+    /// A consumer wants more time.
+    pub(crate) fn touch(&mut self, owner: u32, id: MessageId, now_ms: i64) -> Result<(), Error> {
+        let position = id.position(self.limits.node_id).ok_or(Error::NotInFlight)?;
+        let held = self.in_flight.get_mut(&position).ok_or(Error::NotInFlight)?;
+        if held.owner != owner {
+            return Err(Error::NotOwner);
+        }
+        let Some(consumer) = self.consumers.get(owner) else { return Err(Error::NotOwner) };
+        let last_ms = held.delivered_ms.saturating_add(consumer.max_msg_timeout_ms);
+        self.deadlines.remove(&(held.deadline_ms, position));
+        held.deadline_ms = now_ms.saturating_add(consumer.msg_timeout_ms).min(last_ms);
+        self.deadlines.insert((held.deadline_ms, position));
+        self.earliest_ms = self.earliest_ms.min(held.deadline_ms);
+        Ok(())
+    }
+
+    /// Does what its time has come for: messages kept too long, deferred ones.
+    pub(crate) fn fire(&mut self, now_ms: i64) {
+        while let Some((deadline_ms, position)) = self.deadlines.first().copied() {
+            if deadline_ms > now_ms {
+                break;
+            }
+            self.deadlines.pop_first();
+            let Some(held) = self.in_flight.remove(&position) else { continue };
+            if let Some(consumer) = self.consumers.get_mut(held.owner) {
+                consumer.in_flight -= 1;
+            }
+            self.counters.timed_out += 1;
+            self.failed_attempt(held.message, 0, now_ms);
+        }
+        while let Some(entry) = self.deferred.first_entry() {
+            let (deliver_at_ms, position) = *entry.key();
+            if deliver_at_ms > now_ms {
+                break;
+            }
+            let Deferred { seq, attempts, message } = entry.remove();
+            match message {
+                Some(message) => {
+                    self.deferred_bytes -= message.body.len();
+                    self.push(Message { in_order: false, ..*message });
+                }
+                None => self.due.push_back(Due { position, seq, attempts }),
+            }
+        }
+    }
+
+    /// When [`fire`](Self::fire) has something to do next.
+    pub(crate) fn next_deadline(&self) -> Option<i64> {
+        let timeout = self.deadlines.first().map(|(ms, _)| *ms);
+        let deferred = self.deferred.keys().next().map(|(ms, _)| *ms);
+        timeout.into_iter().chain(deferred).min()
+    }
+
+    /// The earliest deadline that came up since this was last asked.
+    pub(crate) fn take_earliest(&mut self) -> i64 {
+        std::mem::replace(&mut self.earliest_ms, i64::MAX)
+    }
+
+    /// A consumer goes; what it has is delivered again at once.
+    pub(crate) fn leave(&mut self, owner: u32, now_ms: i64) {
+        let mut held: Vec<u64> = self
+            .in_flight
+            .iter()
+            .filter(|(_, held)| held.owner == owner)
+            .map(|(position, _)| *position)
+            .collect();
+        held.sort_unstable();
+        for position in held {
+            let Some(held) = self.in_flight.remove(&position) else { continue };
+            self.deadlines.remove(&(held.deadline_ms, position));
+            self.failed_attempt(held.message, 0, now_ms);
+        }
+        self.consumers.remove(owner);
+    }
+
+    /// Everything below `upto` counts as finished, what consumers have included.
+    pub(crate) fn empty(&mut self, range: std::ops::Range<u64>) {
+        self.finished.insert_range(range.clone());
+        self.loaded.insert_range(range.clone());
+        let ready_bytes = &mut self.ready_bytes;
+        self.ready.retain(|message| {
+            let stays = !range.contains(&message.seq);
+            *ready_bytes -= if stays { 0 } else { message.body.len() };
+            stays
+        });
+        let (deadlines, consumers) = (&mut self.deadlines, &mut self.consumers);
+        self.in_flight.retain(|position, held| {
+            let stays = !range.contains(&held.message.seq);
+            if !stays {
+                deadlines.remove(&(held.deadline_ms, *position));
+                if let Some(consumer) = consumers.get_mut(held.owner) {
+                    consumer.in_flight -= 1;
+                }
+            }
+            stays
+        });
+        let deferred_bytes = &mut self.deferred_bytes;
+        self.deferred.retain(|_, deferred| {
+            let stays = !range.contains(&deferred.seq);
+            if !stays && let Some(message) = &deferred.message {
+                *deferred_bytes -= message.body.len();
+            }
+            stays
+        });
+        self.due.retain(|due| !range.contains(&due.seq));
+        self.recalled.retain(|seq, _| !range.contains(seq));
+        self.pending.forget(&range);
+    }
+
+    /// Messages that are in the log only, due ones aside.
+    pub(crate) fn backlog(&self) -> u64 {
+        (self.end - self.loaded.floor().min(self.end)).saturating_sub(self.loaded.count_above_floor())
+    }
+
+    /// Messages that wait for a consumer.
+    pub(crate) fn depth(&self) -> u64 {
+        self.ready.len() as u64 + self.due.len() as u64 + self.backlog()
+    }
+
+    /// Puts a message aside until its time; its number is loaded already.
+    pub(crate) fn defer(&mut self, deliver_at_ms: i64, message: Message) {
+        let bytes = message.body.len();
+        let fits = self.deferred_bytes + bytes <= self.limits.bytes_max / DEFERRED_PART;
+        let (seq, attempts, position) = (message.seq, message.attempts, message.position);
+        let keep = fits || self.limits.is_ephemeral;
+        self.deferred_bytes += if keep { bytes } else { 0 };
+        let message = keep.then(|| Box::new(message));
+        self.deferred.insert((deliver_at_ms, position), Deferred { seq, attempts, message });
+        self.earliest_ms = self.earliest_ms.min(deliver_at_ms);
+    }
+
+    /// The one place where it is decided what becomes of a message that was handed out and not
+    /// finished: requeued, timed out, or its consumer gone.
+    fn failed_attempt(&mut self, message: Message, delay_ms: i64, now_ms: i64) {
+        if delay_ms <= 0 {
+            self.push(message);
+            return;
+        }
+        let deliver_at_ms = now_ms.saturating_add(delay_ms);
+        if !self.limits.is_ephemeral {
+            self.pending.defer(message.seq, message.attempts, deliver_at_ms, message.position);
+        }
+        self.defer(deliver_at_ms, message);
+    }
+
+    /// The one place where a message is over for this channel.
+    fn done(&mut self, seq: u64) {
+        self.finished.insert(seq);
+        if !self.limits.is_ephemeral {
+            self.pending.finish(seq);
+        }
+    }
+
+    fn give_back(&mut self, owner: u32, id: MessageId) -> Result<Message, Error> {
+        let position = id.position(self.limits.node_id).ok_or(Error::NotInFlight)?;
+        let held = self.in_flight.get(&position).ok_or(Error::NotInFlight)?;
+        if held.owner != owner {
+            return Err(Error::NotOwner);
+        }
+        let held = self.in_flight.remove(&position).ok_or(Error::NotInFlight)?;
+        self.deadlines.remove(&(held.deadline_ms, position));
+        if let Some(consumer) = self.consumers.get_mut(owner) {
+            consumer.in_flight -= 1;
+        }
+        Ok(held.message)
+    }
+
+    fn push(&mut self, message: Message) {
+        self.ready_bytes += message.body.len();
+        self.ready.push_back(message);
+    }
+
+    fn has_room(&self) -> bool {
+        self.ready.len() < self.limits.ready_max && self.ready_bytes < self.limits.bytes_max
+    }
+}

@@ -1,0 +1,114 @@
+//! The task that reads a channel's backlog from the log, a piece at a time, when its consumers have
+//! nearly used up what is in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{Log, Lsn, StreamId};
+
+use super::Channel;
+use super::core::Due;
+use crate::Error;
+use crate::broker::message::Message;
+use crate::broker::record;
+
+/// Bytes of records read at once.
+const PIECE_BYTES: usize = 256 << 10;
+/// How long it waits after an error, and for a log that has stopped.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// What was read.
+struct Piece {
+    messages: Vec<Message>,
+    /// Everything below was looked at.
+    position: u64,
+    recalled: Vec<(Due, Option<Message>)>,
+}
+
+pub(crate) async fn run(channel: Arc<Channel>, stream: StreamId) {
+    let stop = channel.ground.tasks.stop_signal();
+    loop {
+        tokio::select! {
+            () = channel.reader.notified() => {}
+            () = stop.requested() => return,
+        }
+        if channel.state.lock().core.is_closed {
+            return;
+        }
+        tokio::select! {
+            () = read_on(&channel, stream) => {}
+            () = stop.requested() => return,
+        }
+    }
+}
+
+/// Reads until the channel wants no more.
+async fn read_on(channel: &Channel, stream: StreamId) {
+    let log = &channel.ground.log;
+    loop {
+        let (position, end, due, has_backlog) = {
+            let mut state = channel.state.lock();
+            if !state.core.wants_reading() {
+                state.is_reading = false;
+                return;
+            }
+            let core = &state.core;
+            (core.next_position, core.end, core.due(), core.backlog() > 0)
+        };
+        // Everything below `end` was appended before it was told to the channel.
+        let appended = log.end().0;
+        let reading = {
+            let log = log.clone();
+            move || read(&log, stream, position, due, has_backlog)
+        };
+        let piece = match tokio::task::spawn_blocking(reading).await {
+            Ok(Ok(piece)) => piece,
+            Ok(Err(error)) => {
+                tracing::error!(%error, channel = &*channel.name, "the backlog cannot be read; tried again");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+            // The runtime goes down.
+            Err(_) => return,
+        };
+        let is_at_end = has_backlog && piece.messages.is_empty();
+        let position = piece.position;
+        let now_ms = channel.ground.clock.now().millis();
+        channel.change(|state| {
+            for (due, message) in piece.recalled {
+                state.core.recall(due, message);
+            }
+            if has_backlog {
+                state.core.load(piece.messages.into_iter(), position, now_ms);
+            }
+            if is_at_end && position >= appended {
+                // Given up by a full log.
+                state.core.missing(end);
+            }
+        });
+        if is_at_end && position < appended {
+            log.written().await;
+            if log.status().poisoned.is_some() {
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+fn read(log: &Log, stream: StreamId, from: u64, due: Vec<Due>, has_backlog: bool) -> Result<Piece, Error> {
+    let mut recalled = Vec::with_capacity(due.len());
+    for due in due {
+        let found =
+            log.read(Lsn(due.position))?.filter(|found| found.stream == stream && found.kind == record::KIND);
+        recalled.push((due, found.and_then(|found| record::message(found.lsn.0, &found.payload))));
+    }
+    let mut piece = Piece { messages: Vec::new(), position: from, recalled };
+    if has_backlog {
+        let mut reader = log.reader(&[stream], Lsn(from));
+        let records = reader.try_next_batch(PIECE_BYTES)?;
+        let ours = records.iter().filter(|record| record.kind == record::KIND);
+        piece.messages = ours.filter_map(|found| record::message(found.lsn.0, &found.payload)).collect();
+        piece.position = reader.position().0;
+    }
+    Ok(piece)
+}

@@ -1,0 +1,32 @@
+//! What topics and channels of one broker have in common.
+
+use std::sync::atomic::AtomicBool;
+
+use base::Clock;
+use base::tasks::TaskGroup;
+use log::Log;
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+
+use super::Config;
+use super::stats::Event;
+
+#[derive(Debug)]
+pub(crate) struct Ground {
+    pub(crate) log: Log,
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: TaskGroup,
+    pub(crate) runtime: Handle,
+    pub(crate) events: broadcast::Sender<Event>,
+    /// Held by whoever makes, deletes, pauses or empties something: one at a time.
+    pub(crate) control: tokio::sync::Mutex<()>,
+    pub(crate) is_closing: AtomicBool,
+}
+
+impl Ground {
+    pub(crate) fn tell(&self, event: Event) {
+        // Nobody need listen.
+        let _ = self.events.send(event);
+    }
+}

@@ -1,0 +1,257 @@
+//! A topic: numbers its messages, hands them to the log and to its channels.
+
+mod publish;
+
+use std::sync::{Arc, Weak};
+
+use log::StreamId;
+use parking_lot::Mutex;
+
+pub use publish::Published;
+
+use super::Inner;
+use super::channel::Channel;
+use super::ground::Ground;
+use super::message::Message;
+use super::policy::Policy;
+use super::stats::{Event, TopicStats};
+use crate::{Error, check_name, is_ephemeral};
+
+/// Most channels of a topic.
+pub const CHANNELS_MAX: usize = 1_000;
+
+/// A stream of messages, of which each channel gets a copy.
+#[derive(Debug)]
+pub struct Topic {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) broker: Weak<Inner>,
+    pub(crate) name: Arc<str>,
+    /// None: it lives in memory only.
+    pub(crate) stream: Option<StreamId>,
+    pub(crate) state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) next_seq: u64,
+    /// Behind the record of the last message.
+    pub(crate) next_position: u64,
+    /// Channels were given everything below this number, and no record behind lies below this position.
+    pub(crate) given: (u64, u64),
+    pub(crate) is_paused: bool,
+    pub(crate) is_closed: bool,
+    /// By name.
+    pub(crate) channels: Vec<Arc<Channel>>,
+    pub(crate) message_count: u64,
+    pub(crate) message_bytes: u64,
+    pub(crate) policy: Policy,
+    /// Of an ephemeral topic: what was not given yet.
+    pub(crate) held: Vec<(Message, u64)>,
+}
+
+impl State {
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.channels.binary_search_by(|channel| (*channel.name).cmp(name))
+    }
+
+    /// Gives channels what they have not been given, if they may have it.
+    pub(crate) fn give(&mut self, now_ms: i64) {
+        if self.is_paused || self.channels.is_empty() {
+            return;
+        }
+        let held = std::mem::take(&mut self.held);
+        for channel in &self.channels {
+            channel.admit(&held, now_ms);
+            channel.change(|state| {
+                state.core.extend(self.next_seq);
+                if channel.stream.is_none() {
+                    // What was dropped for want of room.
+                    state.core.missing(self.next_seq);
+                }
+            });
+        }
+        self.given = (self.next_seq, self.next_position);
+    }
+}
+
+impl Topic {
+    pub(crate) fn new(
+        ground: &Arc<Ground>,
+        broker: Weak<Inner>,
+        name: &str,
+        stream: Option<StreamId>,
+    ) -> Arc<Self> {
+        let position = ground.log.end().0;
+        let state = State { next_position: position, given: (0, position), ..State::default() };
+        Arc::new(Self { ground: ground.clone(), broker, name: name.into(), stream, state: Mutex::new(state) })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it ends with its last channel.
+    pub fn is_ephemeral(&self) -> bool {
+        is_ephemeral(&self.name)
+    }
+
+    /// Whether channels are given nothing.
+    pub fn is_paused(&self) -> bool {
+        self.state.lock().is_paused
+    }
+
+    /// The channel of this name, if there is one.
+    pub fn find_channel(&self, name: &str) -> Option<Arc<Channel>> {
+        let state = self.state.lock();
+        state.find(name).ok().map(|at| state.channels[at].clone())
+    }
+
+    /// All channels, by name.
+    pub fn channels(&self) -> Vec<Arc<Channel>> {
+        self.state.lock().channels.clone()
+    }
+
+    /// Finds or makes a channel. The first one gets what the topic has kept, a later one what comes
+    /// from now on.
+    ///
+    /// # Errors
+    /// Not a name, too many channels, [`Error::Exiting`] when the topic was deleted, or the log takes
+    /// nothing.
+    pub async fn channel(self: &Arc<Self>, name: &str) -> Result<Arc<Channel>, Error> {
+        if let Some(channel) = self.find_channel(name) {
+            return Ok(channel);
+        }
+        check_name(name)?;
+        let _control = self.ground.control.lock().await;
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(Error::Exiting);
+        }
+        let at = match state.find(name) {
+            Ok(at) => return Ok(state.channels[at].clone()),
+            Err(at) => at,
+        };
+        if state.channels.len() >= CHANNELS_MAX {
+            return Err(Error::Invalid(format!("a topic has at most {CHANNELS_MAX} channels")));
+        }
+        let channel = Channel::new(&self.ground, self, name, state.given);
+        state.channels.insert(at, channel.clone());
+        channel.start();
+        state.give(self.ground.clock.now().millis());
+        drop(state);
+        self.ground.tell(Event::ChannelMade { topic: self.name.clone(), channel: channel.name.clone() });
+        Ok(channel)
+    }
+
+    /// Deletes a channel and all it keeps.
+    ///
+    /// # Errors
+    /// [`Error::ChannelNotFound`].
+    pub async fn delete_channel(&self, name: &str) -> Result<(), Error> {
+        let is_last = {
+            let _control = self.ground.control.lock().await;
+            let mut state = self.state.lock();
+            let at = state.find(name).map_err(|_| Error::ChannelNotFound(name.to_owned()))?;
+            let channel = state.channels.remove(at);
+            channel.close();
+            self.ground
+                .tell(Event::ChannelDeleted { topic: self.name.clone(), channel: channel.name.clone() });
+            state.channels.is_empty()
+        };
+        if is_last && self.is_ephemeral() {
+            self.end().await;
+        }
+        Ok(())
+    }
+
+    /// The last consumer of an ephemeral channel has gone.
+    pub(crate) async fn end_ephemeral(&self, channel: &Arc<Channel>) {
+        let is_idle = channel.state.lock().core.consumers.is_empty();
+        let is_ours = self.find_channel(&channel.name).is_some_and(|ours| Arc::ptr_eq(&ours, channel));
+        if is_idle && is_ours {
+            // Who deleted it first did the same.
+            let _ = self.delete_channel(&channel.name).await;
+        }
+    }
+
+    /// An ephemeral topic without channels goes.
+    async fn end(&self) {
+        if let Some(broker) = self.broker.upgrade() {
+            let _ = broker.delete_topic(&self.name).await;
+        }
+    }
+
+    /// Stops or resumes giving messages to channels.
+    ///
+    /// # Errors
+    /// The log takes nothing.
+    pub async fn set_paused(&self, is_paused: bool) -> Result<(), Error> {
+        let _control = self.ground.control.lock().await;
+        let mut state = self.state.lock();
+        state.is_paused = is_paused;
+        state.give(self.ground.clock.now().millis());
+        Ok(())
+    }
+
+    /// Drops what no channel has been given. What channels have they keep.
+    ///
+    /// # Errors
+    /// The log takes nothing.
+    pub async fn empty(&self) -> Result<(), Error> {
+        let _control = self.ground.control.lock().await;
+        let mut state = self.state.lock();
+        state.held.clear();
+        let dropped = state.given.0..state.next_seq;
+        for channel in &state.channels {
+            channel.change(|of| {
+                of.core.end = of.core.end.max(dropped.end);
+                of.core.empty(dropped.clone());
+            });
+        }
+        state.given = (state.next_seq, state.next_position);
+        Ok(())
+    }
+
+    /// Its rules.
+    pub fn policy(&self) -> Policy {
+        self.state.lock().policy.clone()
+    }
+
+    /// Changes its rules.
+    ///
+    /// # Errors
+    /// `Invalid` for a rule the broker cannot hold to.
+    pub async fn set_policy(&self, policy: Policy) -> Result<(), Error> {
+        policy.check()?;
+        let _control = self.ground.control.lock().await;
+        self.state.lock().policy = policy;
+        Ok(())
+    }
+
+    /// How it is, channels included.
+    pub fn stats(&self) -> TopicStats {
+        let state = self.state.lock();
+        let depth =
+            if self.stream.is_some() { state.next_seq - state.given.0 } else { state.held.len() as u64 };
+        TopicStats {
+            name: self.name.clone(),
+            depth,
+            backend_depth: if self.stream.is_some() { depth } else { 0 },
+            message_count: state.message_count,
+            message_bytes: state.message_bytes,
+            paused: state.is_paused,
+            percentiles: None,
+            channels: state.channels.iter().map(|channel| channel.stats()).collect(),
+        }
+    }
+
+    /// Ends it and its channels.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.is_closed = true;
+        for channel in &state.channels {
+            channel.close();
+        }
+    }
+}

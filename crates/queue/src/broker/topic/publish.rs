@@ -1,0 +1,142 @@
+//! Publishing: numbers, the log, the channels, in one order.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use log::{Durability, Parts, record_bytes};
+
+use super::{State, Topic};
+use crate::Error;
+use crate::broker::message::{Message, NewMessage};
+use crate::broker::record::{self, Fields};
+
+/// Room for a message's fields that is usually enough, in bytes.
+const FIELDS_BYTES: usize = 32;
+/// Positions of an ephemeral topic's messages are so far apart.
+const STEP: u64 = 1;
+
+/// Resolves once the messages are as sure as the topic's level says. They are on their way whether or
+/// not it is awaited.
+#[derive(Debug)]
+#[must_use = "the messages are written either way, but only awaiting it tells when"]
+pub struct Published(Option<log::Append>);
+
+impl Future for Published {
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Some(append) => Pin::new(append).poll(context).map(|done| done.map(drop).map_err(Error::Log)),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Topic {
+    /// Takes messages in, side by side and in this order, before it returns; the future only waits for
+    /// the level.
+    ///
+    /// # Errors
+    /// [`Error::Exiting`] when the topic was deleted. At once when the log is full (`Busy`) or poisoned
+    /// (`Unavailable`), or a message or the call is too large (`Invalid`); the same from awaiting. A
+    /// message whose publisher was told of an error may still be delivered.
+    pub fn publish(&self, messages: &[NewMessage]) -> Result<Published, Error> {
+        for message in messages {
+            record::check_name("key", message.key.as_deref())?;
+            record::check_name("id", message.id.as_deref())?;
+        }
+        let published_ns = self.ground.clock.now_nanos();
+        let now_ms = published_ns / 1_000_000;
+        let mut state = self.state.lock();
+        if state.is_closed {
+            return Err(Error::Exiting);
+        }
+        let mut admitted: Vec<(Message, u64)> = messages
+            .iter()
+            .zip(state.next_seq..)
+            .map(|(message, seq)| (new(message, seq, published_ns, now_ms), 0))
+            .collect();
+        let append = self.append(&state, messages, &mut admitted)?;
+        state.next_seq += messages.len() as u64;
+        state.message_count += messages.len() as u64;
+        state.message_bytes += messages.iter().map(|message| message.body.len() as u64).sum::<u64>();
+        if let Some((_, next_position)) = admitted.last() {
+            state.next_position = *next_position;
+        }
+        if state.is_paused || state.channels.is_empty() {
+            if self.stream.is_none() {
+                // What does not fit is dropped, as NSQ does.
+                let room = self.ground.config.mem_queue_size.max(1).saturating_sub(state.held.len());
+                state.held.extend(admitted.into_iter().take(room));
+            }
+            return Ok(Published(append));
+        }
+        for channel in &state.channels {
+            channel.admit(&admitted, now_ms);
+        }
+        state.given = (state.next_seq, state.next_position);
+        Ok(Published(append))
+    }
+
+    /// Hands the messages to the log and fills in where they lie and end.
+    fn append(
+        &self,
+        state: &State,
+        messages: &[NewMessage],
+        admitted: &mut [(Message, u64)],
+    ) -> Result<Option<log::Append>, Error> {
+        let Some(stream) = self.stream else {
+            for (at, (message, next_position)) in (state.next_position..).step_by(STEP as usize).zip(admitted)
+            {
+                (message.position, *next_position) = (at, at + STEP);
+            }
+            return Ok(None);
+        };
+        let mut heads = Vec::with_capacity(messages.len() * FIELDS_BYTES);
+        let mut ends = Vec::with_capacity(messages.len());
+        for (message, (admitted, _)) in messages.iter().zip(&*admitted) {
+            let fields = Fields {
+                seq: admitted.seq,
+                published_ns: admitted.published_ns,
+                deliver_at_ms: admitted.deliver_at_ms,
+                expires_ms: admitted.expires_ms,
+                key: message.key.as_deref(),
+                id: message.id.as_deref(),
+            };
+            fields.encode(&mut heads);
+            ends.push(heads.len());
+        }
+        let mut start = 0;
+        let mut records = Vec::with_capacity(messages.len());
+        for (message, end) in messages.iter().zip(ends) {
+            records.push(Parts { stream, kind: record::KIND, head: &heads[start..end], body: &message.body });
+            start = end;
+        }
+        let level: Durability = state.policy.durability.unwrap_or(self.ground.config.durability);
+        let append = self.ground.log.append_parts(&records, level)?;
+        let mut at = append.lsn().0;
+        for (record, (message, next_position)) in records.iter().zip(admitted) {
+            message.position = at;
+            at += record_bytes(record.head.len() + record.body.len());
+            *next_position = at;
+        }
+        Ok(Some(append))
+    }
+}
+
+fn new(message: &NewMessage, seq: u64, published_ns: i64, now_ms: i64) -> Message {
+    let later =
+        |by: std::time::Duration| now_ms.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    Message {
+        position: 0,
+        seq,
+        published_ns,
+        deliver_at_ms: if message.delay.as_millis() == 0 { 0 } else { later(message.delay) },
+        expires_ms: message.ttl.map_or(0, later),
+        key_hash: record::key_hash(message.key.as_deref()),
+        attempts: 0,
+        in_order: true,
+        body: message.body.clone(),
+    }
+}

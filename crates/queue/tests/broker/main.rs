@@ -1,0 +1,7 @@
+//! The broker as NSQ's daemon uses it.
+#![allow(clippy::unwrap_used)]
+
+mod house;
+
+mod channels;
+mod delivery;
