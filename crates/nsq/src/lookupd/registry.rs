@@ -1,0 +1,341 @@
+//! What is known: topics, channels, and who has them. Pure: no clock, no I/O.
+//!
+//! A topic or channel stays when the nsqds that have it go, until somebody deletes it; an ephemeral one goes
+//! when the last of its nsqds says so. Every list is in order of names, then of connections.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use base::Timestamp;
+
+use super::peer::Peer;
+
+/// Most topics and channels together; beyond it nothing new is registered.
+pub const NAMES_MAX: usize = 1_000_000;
+
+/// What is said where [`NAMES_MAX`] is reached.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("too many topics and channels: the limit is {NAMES_MAX}")]
+pub struct Full;
+
+/// What time it is, and after which time what is forgotten.
+#[derive(Clone, Copy, Debug)]
+pub struct Ages {
+    /// Now.
+    pub now: Timestamp,
+    /// An nsqd not heard of for longer is not shown.
+    pub inactive_after: Duration,
+    /// How long a tombstone hides.
+    pub tombstone_lifetime: Duration,
+}
+
+/// Everything that is registered.
+#[derive(Debug)]
+pub struct Registry {
+    peers: BTreeMap<u64, Entry>,
+    topics: BTreeMap<Arc<str>, BTreeMap<u64, Producer>>,
+    channels: BTreeMap<Arc<str>, BTreeMap<Arc<str>, BTreeSet<u64>>>,
+    names: usize,
+    /// When this registry began: part of every revision, so that one of an earlier life never fits.
+    began: Timestamp,
+    changes: u64,
+    /// The number of the last change of each topic that ever changed.
+    revisions: BTreeMap<Arc<str>, u64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    peer: Arc<Peer>,
+    topics: BTreeSet<Arc<str>>,
+}
+
+/// An nsqd that has a topic.
+#[derive(Clone, Copy, Default, Debug)]
+struct Producer {
+    tombstoned: Option<Timestamp>,
+}
+
+impl Producer {
+    fn is_hidden(&self, ages: Ages) -> bool {
+        self.tombstoned.is_some_and(|at| ages.now - at < ages.tombstone_lifetime)
+    }
+}
+
+/// A row of everything there is, for `/debug`.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// `topic:NAME:`, `channel:TOPIC:NAME` or `client::`.
+    pub registration: String,
+    /// Who has it.
+    pub peer: Arc<Peer>,
+    /// Since when it is tombstoned there.
+    pub tombstoned: Option<Timestamp>,
+}
+
+/// An nsqd and its topics, for `/nodes`.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Who.
+    pub peer: Arc<Peer>,
+    /// Its topics, and whether each is tombstoned there.
+    pub topics: Vec<(Arc<str>, bool)>,
+}
+
+impl Registry {
+    /// An empty one.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            peers: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            names: 0,
+            began: now,
+            changes: 0,
+            revisions: BTreeMap::new(),
+        }
+    }
+
+    /// An nsqd has presented itself.
+    pub fn connect(&mut self, peer: Arc<Peer>) {
+        self.peers.insert(peer.id, Entry { peer, topics: BTreeSet::new() });
+    }
+
+    /// An nsqd is gone: it has nothing any more, and what it had stays known.
+    pub fn disconnect(&mut self, id: u64) {
+        let Some(entry) = self.peers.remove(&id) else { return };
+        // Whoever has a channel has its topic.
+        for topic in entry.topics {
+            if let Some(producers) = self.topics.get_mut(&topic) {
+                producers.remove(&id);
+            }
+            for having in self.channels.get_mut(&topic).into_iter().flat_map(BTreeMap::values_mut) {
+                having.remove(&id);
+            }
+            self.touch(&topic);
+        }
+    }
+
+    /// An nsqd has a topic, or a channel and with it its topic. False if that was known.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn register(&mut self, id: u64, topic: &str, channel: Option<&str>) -> Result<bool, Full> {
+        let topic = self.add_topic(topic)?;
+        let mut news = false;
+        if let Some(channel) = channel {
+            news |= self.add_channel(&topic, channel)?.insert(id);
+        }
+        let producers = self.topics.entry(Arc::clone(&topic)).or_default();
+        news |= !producers.contains_key(&id);
+        producers.entry(id).or_default();
+        if let Some(entry) = self.peers.get_mut(&id) {
+            entry.topics.insert(Arc::clone(&topic));
+        }
+        if news {
+            self.touch(&topic);
+        }
+        Ok(news)
+    }
+
+    /// An nsqd has a topic or a channel no more. With a topic go its channels.
+    pub fn unregister(&mut self, id: u64, topic: &str, channel: Option<&str>) {
+        match channel {
+            Some(channel) => {
+                let left = self.channels.get_mut(topic).and_then(|channels| channels.get_mut(channel)).map(
+                    |having| {
+                        having.remove(&id);
+                        having.len()
+                    },
+                );
+                if left == Some(0) && is_ephemeral(channel) {
+                    self.delete_channel(topic, channel);
+                }
+            }
+            None => {
+                for having in self.channels.get_mut(topic).into_iter().flat_map(BTreeMap::values_mut) {
+                    having.remove(&id);
+                }
+                if let Some(entry) = self.peers.get_mut(&id) {
+                    entry.topics.remove(topic);
+                }
+                let left = self.topics.get_mut(topic).map(|producers| {
+                    producers.remove(&id);
+                    producers.len()
+                });
+                if left == Some(0) && is_ephemeral(topic) {
+                    self.topics.remove(topic);
+                    self.names -= 1;
+                }
+            }
+        }
+        self.touch(&Arc::from(topic));
+    }
+
+    /// A topic exists, whoever has it.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn create_topic(&mut self, topic: &str) -> Result<(), Full> {
+        let topic = self.add_topic(topic)?;
+        self.touch(&topic);
+        Ok(())
+    }
+
+    /// A channel exists, and with it its topic.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn create_channel(&mut self, topic: &str, channel: &str) -> Result<(), Full> {
+        let topic = self.add_topic(topic)?;
+        self.add_channel(&topic, channel)?;
+        self.touch(&topic);
+        Ok(())
+    }
+
+    /// Forgets a topic and its channels.
+    pub fn delete_topic(&mut self, topic: &str) {
+        if let Some(channels) = self.channels.remove(topic) {
+            self.names -= channels.len();
+        }
+        if let Some(producers) = self.topics.remove(topic) {
+            self.names -= 1;
+            for id in producers.keys() {
+                if let Some(entry) = self.peers.get_mut(id) {
+                    entry.topics.remove(topic);
+                }
+            }
+        }
+        self.touch(&Arc::from(topic));
+    }
+
+    /// Forgets a channel. False if there is none.
+    pub fn delete_channel(&mut self, topic: &str, channel: &str) -> bool {
+        let Some(channels) = self.channels.get_mut(topic) else { return false };
+        let was = channels.remove(channel).is_some();
+        if channels.is_empty() {
+            self.channels.remove(topic);
+        }
+        self.names -= usize::from(was);
+        self.touch(&Arc::from(topic));
+        was
+    }
+
+    /// Hides a topic's nsqd called `node` for a while. False if none is called that.
+    pub fn tombstone(&mut self, topic: &str, node: &str, now: Timestamp) -> bool {
+        let mut found = false;
+        for (id, producer) in self.topics.get_mut(topic).into_iter().flatten() {
+            if self.peers.get(id).is_some_and(|entry| entry.peer.node() == node) {
+                producer.tombstoned = Some(now);
+                found = true;
+            }
+        }
+        self.touch(&Arc::from(topic));
+        found
+    }
+
+    /// All topics.
+    pub fn topics(&self) -> Vec<Arc<str>> {
+        self.topics.keys().cloned().collect()
+    }
+
+    /// A topic's channels.
+    pub fn channels(&self, topic: &str) -> Vec<Arc<str>> {
+        self.channels.get(topic).into_iter().flat_map(BTreeMap::keys).cloned().collect()
+    }
+
+    /// The nsqds that have a topic, can be reached, and are not tombstoned. `None` if nobody knows the topic.
+    pub fn producers(&self, topic: &str, ages: Ages) -> Option<Vec<Arc<Peer>>> {
+        let producers = self.topics.get(topic)?;
+        let seen = producers.iter().filter(|(_, producer)| !producer.is_hidden(ages));
+        let peers = seen.filter_map(|(id, _)| self.peers.get(id));
+        Some(peers.map(|entry| Arc::clone(&entry.peer)).filter(|peer| is_active(peer, ages)).collect())
+    }
+
+    /// Every nsqd that can be reached, tombstoned or not.
+    pub fn nodes(&self, ages: Ages) -> Vec<Node> {
+        let active = self.peers.values().filter(|entry| is_active(&entry.peer, ages));
+        active
+            .map(|entry| {
+                let hidden = |topic: &Arc<str>| {
+                    let producer = self.topics.get(topic).and_then(|producers| producers.get(&entry.peer.id));
+                    producer.is_some_and(|producer| producer.is_hidden(ages))
+                };
+                let topics = entry.topics.iter().map(|topic| (Arc::clone(topic), hidden(topic))).collect();
+                Node { peer: Arc::clone(&entry.peer), topics }
+            })
+            .collect()
+    }
+
+    /// Everything that somebody has.
+    pub fn rows(&self) -> Vec<Row> {
+        let row = |registration: String, id: &u64, tombstoned| {
+            self.peers.get(id).map(|entry| Row { registration, peer: Arc::clone(&entry.peer), tombstoned })
+        };
+        let clients = self.peers.keys().filter_map(|id| row("client::".to_owned(), id, None));
+        let topics = self.topics.iter().flat_map(|(topic, producers)| {
+            producers.iter().filter_map(move |(id, p)| row(format!("topic:{topic}:"), id, p.tombstoned))
+        });
+        let channels = self.channels.iter().flat_map(|(topic, channels)| {
+            channels.iter().flat_map(move |(channel, having)| {
+                having.iter().filter_map(move |id| row(format!("channel:{topic}:{channel}"), id, None))
+            })
+        });
+        clients.chain(topics).chain(channels).collect()
+    }
+
+    /// How many `(topics, channels, nsqds)` there are.
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        (self.topics.len(), self.names - self.topics.len(), self.peers.len())
+    }
+
+    /// A word that is another one after each change of the topic, and in each life of this registry.
+    pub fn revision(&self, topic: &str) -> String {
+        format!("{:x}-{:x}", self.began.millis(), self.revisions.get(topic).copied().unwrap_or_default())
+    }
+
+    fn add_topic(&mut self, topic: &str) -> Result<Arc<str>, Full> {
+        if let Some((known, _)) = self.topics.get_key_value(topic) {
+            return Ok(Arc::clone(known));
+        }
+        self.room()?;
+        let topic: Arc<str> = topic.into();
+        self.topics.insert(Arc::clone(&topic), BTreeMap::new());
+        Ok(topic)
+    }
+
+    fn add_channel(&mut self, topic: &Arc<str>, channel: &str) -> Result<&mut BTreeSet<u64>, Full> {
+        if !self.channels.get(topic).is_some_and(|channels| channels.contains_key(channel)) {
+            self.room()?;
+        }
+        let channels = self.channels.entry(Arc::clone(topic)).or_default();
+        Ok(channels.entry(channel.into()).or_default())
+    }
+
+    fn room(&mut self) -> Result<(), Full> {
+        if self.names >= NAMES_MAX {
+            return Err(Full);
+        }
+        self.names += 1;
+        Ok(())
+    }
+
+    /// Something about a topic changed. Revisions of topics that are gone are kept up to a limit, then all
+    /// waiters see a change: a new beginning.
+    fn touch(&mut self, topic: &Arc<str>) {
+        self.changes += 1;
+        if self.revisions.len() >= 2 * NAMES_MAX {
+            self.revisions.clear();
+            self.began = self.began + Duration::from_millis(1);
+        }
+        self.revisions.insert(Arc::clone(topic), self.changes);
+    }
+}
+
+fn is_active(peer: &Peer, ages: Ages) -> bool {
+    ages.now - peer.heard() <= ages.inactive_after
+}
+
+fn is_ephemeral(name: &str) -> bool {
+    name.ends_with("#ephemeral")
+}
