@@ -27,7 +27,8 @@ pub(crate) const SOON: Duration = Duration::from_secs(20);
 /// The golden answer.
 pub(crate) const OK: &str = r#"{"status":200,"msg":"ok"}"#;
 
-/// A sink with three accounts: `key` (also `k@example.com`), `off`, and classic keys `stat~`+`user~`.
+/// A sink with three accounts: `key` (also `k@example.com`), `off`, and classic keys `stat~`+`user~`. The stat
+/// `beyond` is one too many.
 #[derive(Clone)]
 pub(crate) struct Fake(Arc<FakeState>);
 
@@ -79,6 +80,7 @@ impl Sink for Fake {
                 };
                 match wrong {
                     Some(is) => Fate::Mismatch { is },
+                    None if point.name.as_str() == "beyond" => Fate::TooManyStats,
                     None => {
                         all.push(point.clone());
                         Fate::Taken

@@ -70,6 +70,24 @@ async fn multi_posts_stand_for_several_stats() {
 }
 
 #[tokio::test]
+async fn a_stat_too_many_is_refused_by_name_and_the_others_are_taken() {
+    let (house, strict) = (House::new(), House::with(|config| config.strict_status = true));
+    let form = "ezkey=key&stat=beyond&count=1";
+    let (old, new) = (house.send(post("/ez", form)).await, strict.send(post("/ez", form)).await);
+    assert!(
+        old.starts_with("HTTP/1.1 200 OK\r\n") && new.starts_with("HTTP/1.1 403 Forbidden\r\n"),
+        "{old}{new}"
+    );
+    insta::assert_snapshot!(house.post("/ez", form).await, @r#"{"status":500,"msg":"there is no stat `beyond`, and no room for more stats: delete some first"}"#);
+    insta::assert_snapshot!(house.post("/ez", "ezkey=key&stat=~beyond,other&count=1").await, @r#"{"status":200,"msg":"1 of 2 stats were taken, the first other: there is no stat `beyond`, and no room for more stats: delete some first"}"#);
+    let bulk = r#"{"ezkey":"key","data":[{"stat":"beyond","value":1},{"stat":"b","count":2}]}"#;
+    insta::assert_snapshot!(house.post("/ez", bulk).await, @r#"{"status":200,"msg":"1 of 2 items were taken, the first other: there is no stat `beyond`, and no room for more stats: delete some first","multiple":[{"status":500,"msg":"there is no stat `beyond`, and no room for more stats: delete some first"},{"status":200,"msg":"ok"}]}"#);
+    assert_eq!(house.taken(), ["other c 1.0", "b c 2.0"]);
+    assert!(strict.taken().is_empty());
+    assert_eq!(house.metric("ingest_mismatches_total"), 0.0, "it is of no other kind");
+}
+
+#[tokio::test]
 async fn bulks_are_answered_item_by_item() {
     let house = House::new();
     // StatHat's own example, with its comma.
