@@ -5,6 +5,7 @@ use eyrie_store::{
     Account, BlockKey, BlockKind, Checkpoint, Error, SegmentKey, Session, Stat, StatUpdate, Store,
     open_sqlite,
 };
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 
 async fn opened() -> (tempfile::TempDir, Arc<dyn Store>) {
@@ -54,6 +55,22 @@ async fn settings_are_overwritten() {
     store.set_setting("shards", "32").await.unwrap();
     assert_eq!(store.setting("shards").await.unwrap().as_deref(), Some("32"));
     assert_eq!(store.setting("Shards").await.unwrap().as_deref(), Some("other"));
+}
+
+#[tokio::test]
+async fn nobody_else_may_read_the_file_nor_a_copy_of_it() {
+    let (folder, store) = opened().await;
+    let path = |name: &str| folder.path().join(name);
+    let mode = |name: &str| std::fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
+    store.set_setting("a", "b").await.unwrap();
+    store.backup(&path("copy.db")).await.unwrap();
+    for name in ["eyrie.db", "eyrie.db-wal", "copy.db"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
+    store.close().await.unwrap();
+    std::fs::set_permissions(path("eyrie.db"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    open_sqlite(&path("eyrie.db")).await.unwrap().close().await.unwrap();
+    assert_eq!(mode("eyrie.db"), 0o600, "an old file becomes private");
 }
 
 #[tokio::test]

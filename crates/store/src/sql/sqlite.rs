@@ -1,5 +1,7 @@
 //! SQLite: opening a file, what its connections are set to, copying it while it runs.
 
+use std::fs::File;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -32,6 +34,9 @@ const PAGE_BYTES: u64 = 4_096;
 /// The largest number of pages that SQLite can have.
 const PAGES_MAX: u64 = 4_294_967_294;
 
+/// Permissions of the database file.
+const PRIVATE: u32 = 0o600;
+
 /// Limits of a SQLite file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SqliteOptions {
@@ -56,6 +61,7 @@ pub async fn open_sqlite(path: &Path) -> Result<Arc<dyn Store>, Error> {
 pub async fn open_sqlite_with(path: &Path, limits: SqliteOptions) -> Result<Arc<dyn Store>, Error> {
     sqlx::any::install_default_drivers();
     let options = connect_options(path)?;
+    make_private(path).map_err(|error| name_file(error, path))?;
     prepare(&options).await.map_err(|error| name_file(error, path))?;
 
     let pages = (limits.size_max / PAGE_BYTES).clamp(1, PAGES_MAX);
@@ -88,6 +94,29 @@ fn connect_options(path: &Path) -> Result<AnyConnectOptions, Error> {
     let mut quiet = options.disable_statement_logging();
     quiet.log_settings.log_slow_statements(slow.slow_statements_level, slow.slow_statements_duration);
     Ok(quiet)
+}
+
+/// Makes the file if it is absent, and in any case for its owner's eyes only: password hashes and keys are in it.
+/// SQLite gives the files beside it the same permissions. One that is there is not opened for this: closing it
+/// would let go of all locks that this process has on it.
+fn make_private(path: &Path) -> Result<(), Error> {
+    let made = match File::options().write(true).create_new(true).mode(PRIVATE).open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => chmod(path),
+        other => other.map(drop),
+    };
+    made.map_err(|error| Error::Database {
+        what: "making the database file private",
+        source: Box::new(error),
+    })
+}
+
+fn chmod(path: &Path) -> std::io::Result<()> {
+    let mut permissions = std::fs::metadata(path)?.permissions();
+    if permissions.mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    permissions.set_mode(PRIVATE);
+    std::fs::set_permissions(path, permissions)
 }
 
 /// Percent-encodes what has a meaning in a URL.
@@ -192,6 +221,7 @@ pub(super) async fn backup(sql: &Sql, to: &Path) -> Result<(), Error> {
     }
     let partial = partial(to)?;
     remove(&partial).await?;
+    make_private(&partial)?;
     let mut connection = AnyConnection::connect_with(&sql.options).await.map_err(fault)?;
     let text = partial.to_str().ok_or_else(|| broken(to, "the path is not UTF-8".into()))?;
     let copied = sqlx::query("VACUUM INTO ?").bind(text).execute(&mut connection).await.map_err(fault);
