@@ -154,7 +154,11 @@ impl Config {
         );
         require(self.app.keep_trash <= KEPT_MAX, "stats.keep_trash", "make it at most 36500d");
         require(self.store.size_max >= 1 << 20, "store.size_max", "make it at least 1 MiB");
-        require(self.web.live_streams_max <= CONNECTIONS_MAX, "web.live_streams", "make it at most 1000000");
+        for (streams, name) in
+            [(self.web.live_streams_max, "web.live_streams"), (self.web.live_guests_max, "web.live_guests")]
+        {
+            require(streams <= CONNECTIONS_MAX, name, "make it at most 1000000");
+        }
         let url = self.web.public_url.as_deref().unwrap_or("http://localhost");
         let host = url.strip_prefix("http://").or(url.strip_prefix("https://")).unwrap_or_default();
         require(

@@ -271,6 +271,7 @@ mod tests {
         refused("stats.keep_trash", "\"99999d\"");
         refused("store.size_max", "0");
         refused("web.live_streams", "9223372036854775807");
+        refused("web.live_guests", "9223372036854775807");
         refused("web.public_url", "\"stats.example.com\"");
     }
 }

@@ -157,12 +157,17 @@ pub(super) const SETTINGS: &[Setting] = &[
     setting(
         "web.live_streams",
         Slot::Count(|c| &mut c.web.live_streams_max),
-        "Most live pages at once of those signed in; one more gets 503. Strangers have 64 more.",
+        "Most live pages at once of those signed in; one more gets 503.",
+    ),
+    setting(
+        "web.live_guests",
+        Slot::Count(|c| &mut c.web.live_guests_max),
+        "Most live pages at once of strangers who look at public stats; one more gets 503.",
     ),
     setting(
         "account.owner",
         Slot::Text(|c| &mut c.owner),
-        "Email of the account that the first start creates.",
+        "Email of the account that a start creates where there is none.",
     ),
 ];
 
