@@ -32,8 +32,6 @@ use crate::writer::{Halted, Writer};
 const SHARDS_SETTING: &str = "shards";
 /// Under this name the log keeps what the recorder has not written down yet.
 const READER: &str = "recorder";
-/// A position may lie so far before the next record only because files of the log begin at whole pages.
-const LOG_ALIGN_MAX: u64 = 4_096;
 /// Bytes of log that are not recorded yet, from which on this process says that it is not ready.
 const BEHIND_BYTES_MAX: u64 = 1 << 30;
 /// How long a start waits for what the log held: usually milliseconds. After it, numbers of stats that are not known
@@ -63,6 +61,9 @@ pub struct Config {
     /// Most stats of an account, trash included; numbers of further names are refused. Default 1,000,000. Each takes
     /// about 1 KB of memory, and whoever reads an EZ key in a page can make them.
     pub stats_per_account_max: usize,
+    /// Start with a store that is older than the log: numbers that only a newer store had stay missing. Default
+    /// false: such a start is refused, because going on makes it hard to go back to the newer store.
+    pub accept_log_gap: bool,
     /// Minutes of open hours that a shard keeps in memory, 48 bytes each; beyond it the oldest hours are
     /// closed early, and at twice as many no more are read from the log; default 1,000,000.
     pub cells_max: usize,
@@ -81,6 +82,7 @@ impl Default for Config {
             keep_trash: 2 * DAY,
             clock_doubt: Duration::from_secs(600),
             stats_per_account_max: 1_000_000,
+            accept_log_gap: false,
             cells_max: 1_000_000,
         }
     }
@@ -112,7 +114,8 @@ impl App {
     /// closing, retention and Eyrie's own stats as tasks of `tasks`.
     ///
     /// # Errors
-    /// What the store and the queue say; Unavailable if a ledger in the store cannot be read.
+    /// What the store and the queue say; Unavailable if a ledger in the store cannot be read; Conflict if the store
+    /// is older than the log (see [`Config::accept_log_gap`]).
     pub async fn start(
         config: Config,
         clock: Clock,
@@ -129,19 +132,24 @@ impl App {
         let (mut shards, trust) = open_shards(&config, &clock, store.as_ref(), shards).await?;
         let positions: Vec<Option<u64>> =
             shards.iter_mut().map(|shard| shard.writer.get_mut().position).collect();
-        let first = queue.log().status().first.0;
         // A restored folder may have positions of a longer log: that part of the history is never reused.
         let latest = positions.iter().flatten().copied().max().unwrap_or(0);
         queue.log().advance_to(Position(latest));
         let from = positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0);
         let meters = Meters::new(metrics);
-        if first > from + LOG_ALIGN_MAX {
-            meters.log_gap_bytes.inc_by(first - from);
+        if let Some(upto) = queue.released_behind(READER, &topics, Position(from)) {
+            meters.log_gap_bytes.inc_by(upto.0 - from);
+            if !config.accept_log_gap {
+                return Err(Error::Conflict(format!(
+                    "the store is older than the log: it has recorded up to position {from}, and up to {} the log has \
+                     been freed, because a newer store had it",
+                    upto.0
+                )));
+            }
             tracing::error!(
                 recorded = from,
-                first_kept = first,
-                "the store is older than the log: what was recorded between these positions of the log is not in \
-                 it; if there is a newer backup of the store, stop and restore that together with its log"
+                released = upto.0,
+                "the store is older than the log: what was recorded between these positions may be missing for good"
             );
         }
         let state = Arc::new(State {

@@ -54,7 +54,10 @@ impl Meters {
             days_closed: counter("daily_closings", "Days of shards rolled up"),
             damaged_blocks: counter("damaged_blocks", "Blocks and segments that could not be read"),
             blocks_expired: counter("blocks_expired", "Blocks removed by retention"),
-            log_gap_bytes: counter("log_gap_bytes", "Bytes of log that were gone before they were recorded"),
+            log_gap_bytes: counter(
+                "log_gap_bytes",
+                "Bytes of log between an old store and what a newer one had released",
+            ),
         }
     }
 }

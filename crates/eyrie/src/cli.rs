@@ -97,6 +97,11 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) overrides: Overrides,
 
+    /// Starts although the store is older than the log, as after half a restore: numbers that only a newer store had
+    /// stay missing.
+    #[arg(long)]
+    pub(crate) accept_log_gap: bool,
+
     /// Which parts to run.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "all")]
     pub(crate) role: Vec<Role>,
@@ -135,7 +140,9 @@ pub(crate) enum AccountCommand {
     #[command(after_help = "\
 Examples:
   eyrie account create --email ann@example.com
-  eyrie account create --email ci@example.com --ezkey ci-key --json")]
+  eyrie account create --email ci@example.com --ezkey ci-key --json
+
+The first account is the owner's, who also sees Eyrie's own numbers; `eyrie serve` makes it if there is none.")]
     Create(AccountArgs),
 
     /// Prints all accounts.

@@ -44,7 +44,7 @@ impl House {
             store::open_sqlite_with(&folder.store(), config.store).await.context("cannot open the store")?;
         let app = App::start(config.app.clone(), clock, store.clone(), queue, &metrics, &tasks)
             .await
-            .context("cannot start the application")?;
+            .map_err(what_to_do)?;
         let gauges = LogGauges::new(log.clone(), &metrics);
         Ok(Self { app, metrics, gauges, tasks, log, store })
     }
@@ -69,6 +69,18 @@ impl House {
         };
         let store_closed = self.store.close().await.context("cannot close the store");
         first_error([finished, log_closed, store_closed])
+    }
+}
+
+/// An error of the start, and the way out of it.
+fn what_to_do(error: app::Error) -> anyhow::Error {
+    let error = anyhow::Error::from(error);
+    match error.downcast_ref::<app::Error>() {
+        Some(app::Error::Conflict(_)) => error.context(
+            "cannot start: put the newer store back or restore a newer backup, which brings its own log; or accept with \
+             `eyrie serve --accept-log-gap` that some numbers stay missing",
+        ),
+        _ => error.context("cannot start the application"),
     }
 }
 

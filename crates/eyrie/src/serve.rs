@@ -22,6 +22,7 @@ const LAST_TASKS: Duration = Duration::from_secs(1);
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(args: &ServeArgs) -> anyhow::Result<()> {
     let mut config = config::load(&args.overrides)?.config;
+    config.app.accept_log_gap = args.accept_log_gap;
     fit_connections(&mut config)?;
     let folder = Folder::open_or_make(&args.data.folder()?)?;
     let lock = folder.lock()?;

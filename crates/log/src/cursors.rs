@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::Error;
 use crate::files::{self, Files};
+use crate::{Error, StreamId};
 
 /// Name of the file.
 const NAME: &str = "cursors";
@@ -45,6 +45,13 @@ impl Marks {
                 Ok(true)
             }
         }
+    }
+
+    /// The furthest mark of an owner for some of `streams`; 0 if it has none.
+    pub(crate) fn furthest(&self, owner: &str, streams: &[StreamId]) -> u64 {
+        let of = |stream: Option<u32>| self.marks.get(&(owner.to_owned(), stream)).copied();
+        let marks = streams.iter().filter_map(|stream| of(Some(stream.0)));
+        marks.chain(of(None)).max().unwrap_or(0)
     }
 
     /// Drops all marks of an owner. True if there were any.

@@ -23,7 +23,7 @@ use crate::record::{ALIGN, Durability, Lsn, NewRecord, Parts, Record, StreamId, 
 use crate::recovery::{Found, Recovery, recover};
 use crate::room::Room;
 use crate::round::Append;
-use crate::segment::SEGMENT_HEAD_BYTES;
+use crate::segment::{Form, SEGMENT_HEAD_BYTES, Segment};
 use crate::shared::{Counters, Progress, Shared};
 
 /// The very first segment of a log is no longer than this, so that a new folder is ready at once.
@@ -310,6 +310,23 @@ impl Log {
             shared.marks_changed.store(true, Relaxed);
             shared.room.look();
         }
+    }
+
+    /// Up to where records of `streams` at or behind `from` may be gone because `owner` has released them; `None` if
+    /// all of them are kept, whatever is damaged aside. It goes by the marks of the last run: ask before `owner`
+    /// releases anything.
+    pub fn released_behind(&self, owner: &str, streams: &[StreamId], from: Lsn) -> Option<Lsn> {
+        let shared = &self.0.shared;
+        let released = shared.marks.lock().furthest(owner, streams);
+        if released <= from.0 {
+            return None;
+        }
+        let segments = shared.segments.read();
+        let cut = segments.first().is_none_or(|first| first.header.previous_end > from.0);
+        // A rewrite may have left out what was released.
+        let rewritten =
+            |segment: &Arc<Segment>| segment.header.form == Form::Kept && segment.limit() > from.0;
+        (cut || segments.iter().any(rewritten)).then_some(Lsn(released))
     }
 
     fn mark(&self, owner: &str, stream: Option<u32>, keep: Lsn) -> Result<(), Error> {

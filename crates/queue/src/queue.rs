@@ -132,6 +132,13 @@ impl Queue {
         Subscription::new(self.log.clone(), name, topics, from)
     }
 
+    /// Up to where messages of `topics` at or behind `from` may be gone because `name` has released them; `None` if
+    /// all of them are kept. It goes by what the last run released: ask before [`subscribe`](Self::subscribe).
+    pub fn released_behind(&self, name: &str, topics: &[Topic], from: Lsn) -> Option<Lsn> {
+        let streams: Vec<StreamId> = topics.iter().map(Topic::stream).collect();
+        self.log.released_behind(name, &streams, from)
+    }
+
     /// Resolves once everything below `upto` is on the device.
     ///
     /// # Errors

@@ -36,11 +36,28 @@ pub(super) struct House {
 pub(super) struct Stopped {
     folder: tempfile::TempDir,
     disk: Arc<dyn log::files::Files>,
-    config: Config,
+    pub config: Config,
     clock: Clock,
 }
 
 impl Stopped {
+    /// As if it had never been, or were that of another time.
+    pub(super) fn remove_store(&mut self) {
+        for entry in std::fs::read_dir(self.folder.path()).expect("the folder reads").flatten() {
+            if entry.file_name().to_string_lossy().starts_with("eyrie.db") {
+                std::fs::remove_file(entry.path()).expect("it is removed");
+            }
+        }
+    }
+
+    /// Tries to start it, which must fail; why, and what is left.
+    pub(super) async fn refused(self) -> (crate::Error, Self) {
+        match House::try_open(self.folder, self.disk, self.config, self.clock).await {
+            Ok(_) => panic!("it started"),
+            Err((error, stopped)) => (error, stopped),
+        }
+    }
+
     /// Starts it again.
     pub(super) async fn start(self) -> House {
         House::open(self.folder, self.disk, self.config, self.clock).await
@@ -79,6 +96,16 @@ impl House {
         config: Config,
         clock: Clock,
     ) -> Self {
+        let opened = Self::try_open(folder, disk, config, clock).await;
+        opened.map_err(|(error, _)| error).expect("the application starts")
+    }
+
+    async fn try_open(
+        folder: tempfile::TempDir,
+        disk: Arc<dyn log::files::Files>,
+        config: Config,
+        clock: Clock,
+    ) -> Result<Self, (crate::Error, Stopped)> {
         let tasks = TaskGroup::new();
         let dir = folder.path().join("log");
         let log_config = log::Config { segment_bytes: 1 << 20, ..log::Config::new(&dir) };
@@ -88,10 +115,14 @@ impl House {
         let queue = queue::Queue::open(log.clone(), &dir).expect("the queue opens");
         let store = store::open_sqlite(&folder.path().join("eyrie.db")).await.expect("the store opens");
         let store = Arc::new(Faulty::new(store));
-        let app = App::start(config.clone(), clock.clone(), store.clone(), queue, &Metrics::new(), &tasks)
-            .await
-            .expect("the application starts");
-        Self { app, store, clock, config, tasks, log, folder, disk }
+        match App::start(config.clone(), clock.clone(), store.clone(), queue, &Metrics::new(), &tasks).await {
+            Ok(app) => Ok(Self { app, store, clock, config, tasks, log, folder, disk }),
+            Err(error) => {
+                store::Store::close(&*store).await.expect("the store closes");
+                log.close().expect("the log closes");
+                Err((error, Stopped { folder, disk, config, clock }))
+            }
+        }
     }
 
     /// Stops without writing anything down, as `kill -9` would.
@@ -112,17 +143,6 @@ impl House {
     pub(super) async fn restart_without_log(self) -> Self {
         let stopped = self.kill().await;
         std::fs::remove_dir_all(stopped.folder.path().join("log")).expect("the log is removed");
-        stopped.start().await
-    }
-
-    /// Restarts with an empty store.
-    pub(super) async fn restart_without_store(self) -> Self {
-        let stopped = self.kill().await;
-        for entry in std::fs::read_dir(stopped.folder.path()).expect("the folder reads").flatten() {
-            if entry.file_name().to_string_lossy().starts_with("eyrie.db") {
-                std::fs::remove_file(entry.path()).expect("it is removed");
-            }
-        }
         stopped.start().await
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use crate::house::{EZ_KEY, Home, eventually, hours_ago};
+use crate::house::{EZ_KEY, Home, Server, eventually, hours_ago, text};
 use crate::wire;
 
 #[test]
@@ -103,4 +103,36 @@ fn change(file: &Path, what: &'static str, stat: &str) -> u64 {
         store.close().await.expect("closed");
         changed.rows_affected()
     })
+}
+
+#[test]
+fn a_store_older_than_the_log_is_refused_until_that_is_accepted() {
+    let home = Home::new();
+    home.account();
+    let small = [("EYRIE_LOG_SEGMENT", "64 KiB"), ("EYRIE_STATS_CHECKPOINT", "50ms")];
+    let server = home.serve_with(&small);
+    let first = home.data().join("log/0000000000000000.seg");
+    server.count("first", 1.0, hours_ago(1));
+    assert!(first.exists());
+    eventually("the log frees what is recorded", || {
+        (0..200).for_each(|_| server.count(&"x".repeat(200), 1.0, hours_ago(1)));
+        (!first.exists()).then_some(())
+    });
+    server.stop();
+    for file in ["eyrie.db", "eyrie.db-wal", "eyrie.db-shm"] {
+        let _ = fs::remove_file(home.data().join(file));
+    }
+    let token = home.account();
+    let mut refused = home.command(["serve", "--listen", "127.0.0.1:0"]);
+    let refused = refused.envs(small).output().expect("it runs");
+    let said = text(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("older than the log"), "{said}");
+    assert!(said.contains("--accept-log-gap"), "it says how to go on: {said}");
+    let mut accepted = home.command(["serve", "--listen", "127.0.0.1:0", "--accept-log-gap"]);
+    accepted.envs(small);
+    let server = Server::start(accepted);
+    server.count("goes on", 2.0, hours_ago(1));
+    server.reaches(&token, "goes on", hours_ago(1), 2.0);
+    server.stop();
+    home.serve_with(&small).stop();
 }
