@@ -28,7 +28,7 @@ use password::Hashing;
 pub use rules::{EMAIL_MAX, EZ_KEY_MAX, EZ_KEY_REFUSED, PASSWORD_BYTES_MAX, PASSWORD_MIN, is_email};
 use snapshot::Snapshot;
 
-/// Who set Eyrie up: the first person's account. Only it sees Eyrie's own numbers.
+/// The first person's account, whether `ensure_owner` or `create` made it. Only it sees Eyrie's own numbers.
 pub const OWNER: AccountId = AccountId(AccountId::EYRIE.0 + 1);
 /// How often changes by other processes are looked for.
 pub const REFRESH_INTERVAL: Duration = Duration::from_secs(2);

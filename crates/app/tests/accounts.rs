@@ -8,7 +8,7 @@ use base::tasks::TaskGroup;
 use base::testkit::eventually;
 use base::{Clock, ErrorKind, Timestamp};
 use eyrie_app::Error;
-use eyrie_app::accounts::{Accounts, LINK_LIFETIME, SESSION_LIFETIME};
+use eyrie_app::accounts::{Accounts, LINK_LIFETIME, OWNER, SESSION_LIFETIME};
 use stats::AccountId;
 use store::Store;
 
@@ -44,6 +44,17 @@ async fn the_first_start_makes_the_owner_and_the_second_does_not() {
     assert!(again.ensure_owner("owner@localhost").await.unwrap().is_none());
     assert_eq!(again.list().await.unwrap(), [owner.account]);
     assert_eq!(store.accounts().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_first_account_is_the_owners_whoever_makes_it() {
+    let House { accounts, store, .. } = &House::new().await;
+    let made = accounts.create("ann@example.com", None).await.unwrap().account;
+    assert_eq!(made.id, OWNER);
+    assert!(accounts.ensure_owner("owner@localhost").await.unwrap().is_none(), "there is one");
+    assert_ne!(accounts.create("bob@example.com", None).await.unwrap().account.id, OWNER);
+    let ids: Vec<u32> = store.accounts().await.unwrap().iter().map(|account| account.id).collect();
+    assert_eq!(ids, [AccountId::EYRIE.0, OWNER.0, OWNER.0 + 1]);
 }
 
 #[tokio::test]

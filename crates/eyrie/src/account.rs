@@ -1,7 +1,7 @@
 //! `eyrie account create|list|reset`: opens the store directly, beside a running server or without one.
 
 use anyhow::Context as _;
-use app::accounts::{AccountInfo, Accounts, WithLink};
+use app::accounts::{AccountInfo, Accounts, OWNER, WithLink};
 
 use crate::cli::{AccountArgs, ListArgs};
 use crate::folder::Folder;
@@ -13,7 +13,11 @@ const ADDRESS_UNKNOWN: &str = "http://127.0.0.1:8080";
 pub(crate) fn create(args: &AccountArgs) -> anyhow::Result<()> {
     with_accounts(Folder::open_or_make(&args.data.folder()?)?, async |accounts, folder| {
         let made = accounts.create(&args.email, args.ezkey.as_deref()).await?;
-        print(&made, &folder, args.json)
+        print(&made, &folder, args.json)?;
+        if made.account.id == OWNER && !args.json {
+            println!("\nThis is the first account, so it is the owner's: it also sees Eyrie's own numbers.");
+        }
+        Ok(())
     })
 }
 
@@ -32,7 +36,7 @@ pub(crate) fn list(args: &ListArgs) -> anyhow::Result<()> {
         if args.json {
             println!("{}", serde_json::to_string_pretty(&all)?);
         } else if all.is_empty() {
-            println!("no accounts yet: `eyrie serve` creates the owner's, `eyrie account create` others");
+            println!("no accounts yet: `eyrie serve` or `eyrie account create` makes the first, the owner's");
         } else {
             all.iter().for_each(|account| println!("{}", line(account)));
         }

@@ -19,4 +19,5 @@ mod full;
 mod hostile;
 mod numbers;
 mod observed;
+mod own;
 mod start;

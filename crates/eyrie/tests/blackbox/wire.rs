@@ -47,6 +47,12 @@ impl Connection {
         self.answer()
     }
 
+    /// As whoever has this cookie.
+    pub(crate) fn get_as(&mut self, cookie: &str, target: &str) -> io::Result<Answer> {
+        self.send(format!("GET {target} HTTP/1.1\r\nHost: eyrie\r\nCookie: {cookie}\r\n\r\n").as_bytes())?;
+        self.answer()
+    }
+
     /// A form, the way every StatHat client posts.
     pub(crate) fn post(&mut self, target: &str, form: &str) -> io::Result<Answer> {
         self.post_as(target, "application/x-www-form-urlencoded", form)
@@ -127,6 +133,12 @@ impl Connection {
 /// One GET on a connection of its own.
 pub(crate) fn get(from: SocketAddr, target: &str) -> Answer {
     Connection::open(from).and_then(|mut c| c.get(target)).unwrap_or_else(|e| panic!("GET {target}: {e}"))
+}
+
+/// One GET of somebody signed in, on a connection of its own.
+pub(crate) fn get_as(from: SocketAddr, cookie: &str, target: &str) -> Answer {
+    let answer = Connection::open(from).and_then(|mut c| c.get_as(cookie, target));
+    answer.unwrap_or_else(|e| panic!("GET {target}: {e}"))
 }
 
 /// One form post on a connection of its own.
