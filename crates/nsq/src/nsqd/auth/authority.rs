@@ -80,7 +80,3 @@ impl Query<'_> {
         format!("common_name={name}&remote_ip={ip}&secret={secret}&tls={tls}")
     }
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;
