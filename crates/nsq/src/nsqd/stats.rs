@@ -1,12 +1,15 @@
 //! What nsqd tells about topics, channels and clients, in NSQ's JSON and text.
 
 mod client;
+mod collect;
 mod memory;
 mod text;
 
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+
+pub(super) use collect::collect;
 
 pub use client::{ClientStats, PubCount};
 pub use memory::Memory;
