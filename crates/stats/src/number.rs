@@ -1,10 +1,9 @@
-//! Figures: exact ones for JSON, short ones for people, round ones for axes.
+//! Figures: exact ones for JSON, short ones for people, round ones for bars.
 
-mod ticks;
+mod step;
 mod tidy;
 
-pub(crate) use ticks::{EXTENT_MIN, Step};
-pub use ticks::{TICKS_MAX, nice_ticks};
+pub(crate) use step::{EXTENT_MIN, Step};
 pub use tidy::tidy;
 
 /// Powers of ten that a float holds exactly.

@@ -103,40 +103,6 @@ impl Fold {
     }
 }
 
-/// What a column of pixels shows: a line from the smallest to the largest figure.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Extent {
-    /// The first figure.
-    pub first: f64,
-    /// The smallest.
-    pub min: f64,
-    /// The largest.
-    pub max: f64,
-    /// The last figure.
-    pub last: f64,
-}
-
-/// Figures for at most `columns` columns of pixels, so that every peak stays in sight; `None` for a column
-/// without a figure. Column `i` of `n` holds the figures from `i × len / n`.
-pub fn downsample(figures: &[Option<f64>], columns: usize) -> Vec<Option<Extent>> {
-    let columns = columns.min(figures.len());
-    (0..columns)
-        .map(|column| {
-            let (from, until) = (column * figures.len() / columns, (column + 1) * figures.len() / columns);
-            let figures = figures[from..until].iter().flatten();
-            figures.fold(None, |extent: Option<Extent>, &figure| match extent {
-                None => Some(Extent { first: figure, min: figure, max: figure, last: figure }),
-                Some(so_far) => Some(Extent {
-                    min: so_far.min.min(figure),
-                    max: so_far.max.max(figure),
-                    last: figure,
-                    ..so_far
-                }),
-            })
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,20 +142,5 @@ mod tests {
         let empty = Series::empty(Kind::Value, WINDOW);
         assert_eq!(empty, series(Kind::Value, &[]));
         assert_eq!((empty.figure(), empty.latest(), empty.total()), (None, None, None));
-    }
-
-    #[test]
-    fn downsampling_keeps_peaks_and_gaps() {
-        let figures = [Some(1.0), Some(9.0), Some(2.0), None, None, None, Some(-1.0), Some(3.0), None];
-        let column = |first, min, max, last| Some(Extent { first, min, max, last });
-        assert_eq!(downsample(&figures, 3), [column(1.0, 1.0, 9.0, 2.0), None, column(-1.0, -1.0, 3.0, 3.0)]);
-        assert_eq!(downsample(&figures, 100).len(), figures.len());
-        assert_eq!(downsample(&[], 10), []);
-        assert_eq!(downsample(&figures, 0), []);
-        let many: Vec<_> = (0..10_080).map(|i| Some(f64::from(i * 7_919 % 10_080))).collect();
-        let columns = downsample(&many, 777);
-        assert_eq!(columns.len(), 777);
-        let largest = columns.iter().flatten().map(|column| column.max).fold(0.0, f64::max);
-        assert_eq!(largest, 10_079.0);
     }
 }

@@ -25,11 +25,6 @@ pub struct Summary {
     pub error: f64,
 }
 
-/// StatHat's factor for an interval that holds the mean with 95 % confidence.
-const FACTOR_95: f64 = 1.95;
-/// The same for 99 %.
-const FACTOR_99: f64 = 2.575;
-
 impl Summary {
     /// Sums a series up; `None` if nothing was received in its window.
     pub fn of(series: &Series) -> Option<Self> {
@@ -47,20 +42,6 @@ impl Summary {
         let error = deviation / n.sqrt();
         let (count, total, min, max) = (all.count, all.sum, sum.min, sum.max);
         Some(Self { count, total, mean, min, max, deviation, latest, error })
-    }
-
-    /// The interval around the mean that holds the true one with 95 % confidence.
-    pub fn interval_95(&self) -> (f64, f64) {
-        self.interval(FACTOR_95)
-    }
-
-    /// The same with 99 %.
-    pub fn interval_99(&self) -> (f64, f64) {
-        self.interval(FACTOR_99)
-    }
-
-    fn interval(&self, factor: f64) -> (f64, f64) {
-        (self.mean - factor * self.error, self.mean + factor * self.error)
     }
 }
 
@@ -139,9 +120,6 @@ mod tests {
         assert!((counter.error - counter.deviation / 2.0).abs() < 1e-12);
         let value = Summary::of(&series(Kind::Value, &figures)).expect("received");
         assert_eq!((value.mean, value.min, value.deviation), (4.0, 2.0, 2.0));
-        let (low, high) = value.interval_95();
-        assert!((high - 4.0 - 1.95 * 2.0 / 3f64.sqrt()).abs() < 1e-12 && (low + high - 8.0).abs() < 1e-12);
-        assert!(value.interval_99().0 < low);
     }
 
     #[test]
