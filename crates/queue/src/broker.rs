@@ -37,6 +37,7 @@ mod message;
 mod record;
 
 mod policy;
+mod rules;
 mod stats;
 
 mod ground;
@@ -58,10 +59,11 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
 pub use channel::{Channel, Consumer, PEEK_MAX, Proximity, Subscriber};
-pub use message::{Delivery, MessageId, NODE_ID_MAX, NewMessage, Peeked, Place};
+pub use message::{Delivery, MessageId, NODE_ID_MAX, NewMessage, Origin, Peeked, Place};
 pub use policy::{Overflow, Policy};
 pub use quantiles::{Percentile, Percentiles};
 pub use record::NAME_BYTES_MAX;
+pub use rules::dead::dead_letter_topic;
 pub use stats::{ChannelStats, ConsumerStats, Event, TopicStats};
 pub use topic::{CHANNELS_MAX, Published, Topic};
 

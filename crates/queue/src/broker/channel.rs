@@ -51,6 +51,8 @@ pub(crate) struct State {
     armed_ms: i64,
     /// The reader is at work or about to be.
     is_reading: bool,
+    /// Dead letters are being moved.
+    pub(crate) is_burying: bool,
 }
 
 /// What is to be done once the lock is free.
@@ -66,10 +68,11 @@ impl State {
     /// Called after every change.
     pub(crate) fn settle(&mut self) -> Effects {
         let earliest_ms = self.core.take_earliest();
-        let timer = earliest_ms < self.armed_ms;
-        if timer {
+        let is_earlier = earliest_ms < self.armed_ms;
+        if is_earlier {
             self.armed_ms = earliest_ms;
         }
+        let timer = is_earlier || !self.is_burying && !self.core.rules.dead().is_empty();
         let reader = !self.is_reading && self.core.wants_reading();
         self.is_reading |= reader;
         Effects { wake: self.waiting.next(&self.core), timer, reader }
@@ -81,7 +84,13 @@ impl Channel {
         let stream = topic.stream;
         let limits = ground.limits(stream.is_none() || is_ephemeral(name));
         let core = Core::new(limits, from.0, from.1);
-        let state = State { core, waiting: Waiting::default(), armed_ms: i64::MAX, is_reading: false };
+        let state = State {
+            core,
+            waiting: Waiting::default(),
+            armed_ms: i64::MAX,
+            is_reading: false,
+            is_burying: false,
+        };
         Arc::new(Self {
             ground: ground.clone(),
             topic: Arc::downgrade(topic),
@@ -177,7 +186,7 @@ impl Channel {
         };
         let state = self.state.lock();
         let core = &state.core;
-        let ready = core.ready.iter().map(|message| show(message, Place::Ready));
+        let ready = core.ready.iter().chain(core.rules.parked()).map(|message| show(message, Place::Ready));
         let in_flight = core
             .in_flight
             .values()
@@ -194,7 +203,8 @@ impl Channel {
         let state = self.state.lock();
         let core = &state.core;
         let depth = core.depth();
-        let in_memory = core.ready.len().min(self.ground.config.mem_queue_size) as u64;
+        let waiting = core.ready.len() + core.rules.parked_count();
+        let in_memory = waiting.min(self.ground.config.mem_queue_size) as u64;
         ChannelStats {
             name: self.name.clone(),
             depth,

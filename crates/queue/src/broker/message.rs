@@ -68,6 +68,17 @@ pub struct NewMessage {
     pub key: Option<Box<str>>,
     /// Not delivered any more when so much time has passed; the topic's policy if absent.
     pub ttl: Option<Duration>,
+    /// What it was before it came here, if it was.
+    pub origin: Option<Origin>,
+}
+
+/// The past of a message that was taken over from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// When it was first published, nanoseconds since the epoch.
+    pub published_ns: i64,
+    /// How often it was handed out.
+    pub attempts: u16,
 }
 
 impl From<Bytes> for NewMessage {

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 
+/// After more failed attempts than this, clients finish a message unasked.
+const DEAD_LETTER_AFTER_MAX: u16 = 5;
+
 /// Rules of one topic. All absent is what NSQ does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -49,11 +52,19 @@ pub enum Overflow {
 impl Policy {
     /// Whether the broker can hold to it.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        let able = Self { durability: self.durability, ..Self::default() };
-        if *self == able {
-            return Ok(());
+        let wrong = |what: &str| Err(Error::Invalid(format!("a topic's policy: {what}")));
+        if self.max_bytes.is_some() || self.dedup_window.is_some() || self.retain.is_some() {
+            return wrong("`max_bytes`, `dedup_window` and `retain` cannot be set");
         }
-        Err(Error::Invalid("of a topic's policy only `durability` can be set".to_owned()))
+        if self.dead_letter_after.is_some_and(|after| !(1..=DEAD_LETTER_AFTER_MAX).contains(&after)) {
+            return wrong(
+                "`dead_letter_after` is 1 to 5: clients give up a message by themselves after that",
+            );
+        }
+        if self.ttl.is_some_and(|ttl| ttl.as_millis() == 0) {
+            return wrong("`ttl` is at least a millisecond");
+        }
+        Ok(())
     }
 }
 

@@ -136,6 +136,7 @@ impl Topic {
             return Err(Error::Invalid(format!("a topic has at most {CHANNELS_MAX} channels")));
         }
         let channel = Channel::new(&self.ground, self, name, state.given);
+        channel.change(|of| of.core.set_rules(&state.policy));
         state.channels.insert(at, channel.clone());
         channel.start();
         state.give(self.ground.clock.now().millis());
@@ -225,7 +226,11 @@ impl Topic {
     pub async fn set_policy(&self, policy: Policy) -> Result<(), Error> {
         policy.check()?;
         let _control = self.ground.control.lock().await;
-        self.state.lock().policy = policy;
+        let mut state = self.state.lock();
+        for channel in &state.channels {
+            channel.change(|of| of.core.set_rules(&policy));
+        }
+        state.policy = policy;
         Ok(())
     }
 

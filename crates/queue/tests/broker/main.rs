@@ -5,3 +5,4 @@ mod house;
 
 mod channels;
 mod delivery;
+mod rules;

@@ -9,6 +9,8 @@
 //! begins; deferred messages may be loaded ahead of it. A message that is read from the log and
 //! skips numbers says that those were never written: they count as finished.
 
+mod ruled;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use hashbrown::{DefaultHashBuilder, HashMap};
@@ -18,6 +20,7 @@ use super::pending::Pending;
 use crate::Error;
 use crate::broker::message::{Delivery, Message, MessageId};
 use crate::broker::ranges::RangeSet;
+use crate::broker::rules::Rules;
 
 /// A part of the memory bound that bodies of deferred messages may take.
 const DEFERRED_PART: usize = 4;
@@ -97,6 +100,8 @@ pub(crate) struct Core {
     pub(crate) delivered: u64,
     /// Attempts of messages of the backlog, known from before a restart.
     pub(crate) recalled: HashMap<u64, u16>,
+    /// Beyond NSQ.
+    pub(crate) rules: Rules,
     earliest_ms: i64,
 }
 
@@ -123,6 +128,7 @@ impl Core {
             pending: Pending::default(),
             delivered: from,
             recalled: HashMap::new(),
+            rules: Rules::default(),
             earliest_ms: i64::MAX,
         }
     }
@@ -136,7 +142,7 @@ impl Core {
         if message.deliver_at_ms > now_ms {
             self.loaded.insert(seq);
             self.defer(message.deliver_at_ms, message);
-        } else if self.has_room() && is_next {
+        } else if self.has_room() && self.parks_more() && is_next {
             self.loaded.insert(seq);
             self.push(message);
         } else if self.limits.is_ephemeral && self.depth() > self.limits.ready_max as u64 {
@@ -167,7 +173,14 @@ impl Core {
                 continue;
             }
             let before = u16::from(message.seq < self.delivered);
-            message.attempts = self.recalled.remove(&message.seq).unwrap_or(before);
+            let attempts = message.attempts.saturating_add(before);
+            message.attempts = self.recalled.remove(&message.seq).unwrap_or(attempts);
+            self.rules.holds(&message);
+            if before > 0 {
+                // It was handed out, and whoever had it is gone.
+                let Some(survivor) = self.rules.survives(message) else { continue };
+                message = survivor;
+            }
             if message.deliver_at_ms > now_ms && message.attempts == 0 {
                 self.defer(message.deliver_at_ms, message);
             } else {
@@ -216,7 +229,7 @@ impl Core {
     /// Whether something should be read from the log, now that a consumer may want it.
     pub(crate) fn wants_reading(&self) -> bool {
         !self.is_closed
-            && (!self.due.is_empty() || self.backlog() > 0)
+            && (!self.due.is_empty() || self.wants_backlog())
             && !self.consumers.is_empty()
             && self.ready.len() * 2 <= self.limits.ready_max
             && self.has_room()
@@ -226,7 +239,7 @@ impl Core {
     pub(crate) fn take(&mut self, owner: u32, max: usize, now_ms: i64, out: &mut Vec<Delivery>) -> usize {
         let mut taken = 0;
         while taken < max && self.can_take(owner) {
-            let Some(mut message) = self.ready.pop_front() else { break };
+            let Some(message) = self.ready.pop_front() else { break };
             self.ready_bytes -= message.body.len();
             let Some(consumer) = self.consumers.get_mut(owner) else { break };
             if consumer.passes_over(message.position)
@@ -235,6 +248,7 @@ impl Core {
                 self.done(message.seq);
                 continue;
             }
+            let Some(mut message) = self.rules.pass(message) else { continue };
             message.attempts = message.attempts.saturating_add(1);
             consumer.in_flight += 1;
             consumer.messages += 1;
@@ -401,6 +415,8 @@ impl Core {
         self.due.retain(|due| !range.contains(&due.seq));
         self.recalled.retain(|seq, _| !range.contains(seq));
         self.pending.forget(&range);
+        let free = self.rules.forget(&range);
+        self.push_front(free);
     }
 
     /// Messages that are in the log only, due ones aside.
@@ -410,7 +426,8 @@ impl Core {
 
     /// Messages that wait for a consumer.
     pub(crate) fn depth(&self) -> u64 {
-        self.ready.len() as u64 + self.due.len() as u64 + self.backlog()
+        let held_back = self.rules.parked_count() + self.rules.dead().len();
+        (self.ready.len() + self.due.len() + held_back) as u64 + self.backlog()
     }
 
     /// Puts a message aside until its time; its number is loaded already.
@@ -428,6 +445,7 @@ impl Core {
     /// The one place where it is decided what becomes of a message that was handed out and not
     /// finished: requeued, timed out, or its consumer gone.
     fn failed_attempt(&mut self, message: Message, delay_ms: i64, now_ms: i64) {
+        let Some(message) = self.rules.survives(message) else { return };
         if delay_ms <= 0 {
             self.push(message);
             return;
@@ -445,6 +463,8 @@ impl Core {
         if !self.limits.is_ephemeral {
             self.pending.finish(seq);
         }
+        let next = self.rules.done(seq);
+        self.push_front(next);
     }
 
     fn give_back(&mut self, owner: u32, id: MessageId) -> Result<Message, Error> {

@@ -53,7 +53,7 @@ async fn read_on(channel: &Channel, stream: StreamId) {
                 return;
             }
             let core = &state.core;
-            (core.next_position, core.end, core.due(), core.backlog() > 0)
+            (core.next_position, core.end, core.due(), core.wants_backlog())
         };
         // Everything below `end` was appended before it was told to the channel.
         let appended = log.end().0;

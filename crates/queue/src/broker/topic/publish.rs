@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use log::{Durability, Parts, record_bytes};
 
@@ -55,7 +56,7 @@ impl Topic {
         let mut admitted: Vec<(Message, u64)> = messages
             .iter()
             .zip(state.next_seq..)
-            .map(|(message, seq)| (new(message, seq, published_ns, now_ms), 0))
+            .map(|(message, seq)| (new(message, seq, published_ns, state.policy.ttl), 0))
             .collect();
         let append = self.append(&state, messages, &mut admitted)?;
         state.next_seq += messages.len() as u64;
@@ -103,6 +104,7 @@ impl Topic {
                 expires_ms: admitted.expires_ms,
                 key: message.key.as_deref(),
                 id: message.id.as_deref(),
+                attempts: admitted.attempts,
             };
             fields.encode(&mut heads);
             ends.push(heads.len());
@@ -125,17 +127,18 @@ impl Topic {
     }
 }
 
-fn new(message: &NewMessage, seq: u64, published_ns: i64, now_ms: i64) -> Message {
+fn new(message: &NewMessage, seq: u64, now_ns: i64, ttl: Option<Duration>) -> Message {
+    let now_ms = now_ns / 1_000_000;
     let later =
         |by: std::time::Duration| now_ms.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
     Message {
         position: 0,
         seq,
-        published_ns,
+        published_ns: message.origin.map_or(now_ns, |origin| origin.published_ns),
         deliver_at_ms: if message.delay.as_millis() == 0 { 0 } else { later(message.delay) },
-        expires_ms: message.ttl.map_or(0, later),
+        expires_ms: message.ttl.or(ttl).map_or(0, later),
         key_hash: record::key_hash(message.key.as_deref()),
-        attempts: 0,
+        attempts: message.origin.map_or(0, |origin| origin.attempts),
         in_order: true,
         body: message.body.clone(),
     }

@@ -1,0 +1,108 @@
+//! What a topic's owner may ask for beyond NSQ, as far as it changes what a channel does: messages of a
+//! key one after the other ([`keys`]), and letters that failed too often ([`dead`]).
+//!
+//! A channel's core asks at three places: before a message is handed out, when it came back in vain,
+//! and when it is over. Without rules each of these is one look at an empty table.
+
+pub(crate) mod dead;
+pub(crate) mod keys;
+pub(crate) mod milestones;
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::message::Message;
+use super::policy::Policy;
+use keys::Keys;
+
+/// The rules of a channel and the messages they hold back.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    dead_letter_after: Option<u16>,
+    is_ordered: bool,
+    keys: Keys<Message>,
+    parked_bytes: usize,
+    /// To be moved to the topic for dead letters, first in first out.
+    dead: VecDeque<Message>,
+}
+
+impl Rules {
+    /// Takes over the topic's rules. Returns what nothing holds back any more, in order.
+    pub(crate) fn set(&mut self, policy: &Policy) -> Vec<Message> {
+        self.dead_letter_after = policy.dead_letter_after;
+        self.is_ordered = policy.ordered;
+        if self.is_ordered {
+            return Vec::new();
+        }
+        self.parked_bytes = 0;
+        self.keys.clear()
+    }
+
+    /// The message is about to be handed out: it is given back, or has to wait for its key.
+    pub(crate) fn pass(&mut self, message: Message) -> Option<Message> {
+        if !self.is_ordered || message.key_hash == 0 {
+            return Some(message);
+        }
+        let bytes = message.body.len();
+        let passed = self.keys.pass(message.key_hash, message.seq, message);
+        self.parked_bytes += if passed.is_none() { bytes } else { 0 };
+        passed
+    }
+
+    /// The message was handed out before the core was made and is not over, so that it holds its key.
+    pub(crate) fn holds(&mut self, message: &Message) {
+        if self.is_ordered && message.key_hash != 0 && message.attempts > 0 {
+            self.keys.hold(message.key_hash, message.seq);
+        }
+    }
+
+    /// The message was handed out so often in vain: it is given back, or is dead.
+    pub(crate) fn survives(&mut self, message: Message) -> Option<Message> {
+        if self.dead_letter_after.is_some_and(|after| message.attempts >= after) {
+            self.dead.push_back(message);
+            return None;
+        }
+        Some(message)
+    }
+
+    /// A message is over; the next of its key may go.
+    pub(crate) fn done(&mut self, seq: u64) -> Option<Message> {
+        let next = self.keys.done(seq)?;
+        self.parked_bytes -= next.body.len();
+        Some(next)
+    }
+
+    /// Messages of these numbers are over, whoever has them. Returns what may go now.
+    pub(crate) fn forget(&mut self, range: &Range<u64>) -> Vec<Message> {
+        self.dead.retain(|message| !range.contains(&message.seq));
+        let free = self.keys.forget(range);
+        self.parked_bytes = self.keys.iter().map(|message| message.body.len()).sum();
+        free
+    }
+
+    /// The dead letters.
+    pub(crate) fn dead(&self) -> &VecDeque<Message> {
+        &self.dead
+    }
+
+    /// This dead letter was moved. False if it is none of the channel's any more.
+    pub(crate) fn buried(&mut self, seq: u64) -> bool {
+        let at = self.dead.iter().position(|message| message.seq == seq);
+        at.and_then(|at| self.dead.remove(at)).is_some()
+    }
+
+    /// Messages that wait for their key.
+    pub(crate) fn parked(&self) -> impl Iterator<Item = &Message> {
+        self.keys.iter()
+    }
+
+    /// How many wait for their key.
+    pub(crate) fn parked_count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Bytes of the bodies of those.
+    pub(crate) fn parked_bytes(&self) -> usize {
+        self.parked_bytes
+    }
+}

@@ -1,0 +1,190 @@
+//! What topics may ask for beyond NSQ.
+use std::time::Duration;
+
+use base::testkit::eventually;
+use eyrie_queue::broker::{Channel, Delivery, MessageId, NewMessage, Policy, Topic, dead_letter_topic};
+use log::files::Faulty;
+
+use crate::house::{SOON, body, drain, next, nothing, open, publish, subscriber, text};
+
+async fn ask(topic: &Topic, policy: Policy) {
+    topic.set_policy(policy).await.unwrap();
+}
+
+fn keyed(key: &str, body: &str) -> NewMessage {
+    NewMessage { key: Some(key.into()), ..text(body) }
+}
+
+/// Nothing is left in the channel.
+async fn empty(channel: &Channel) {
+    eventually(SOON, "an empty channel", async || {
+        let stats = channel.stats();
+        (stats.depth == 0 && stats.in_flight_count == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_message_that_fails_too_often_becomes_a_dead_letter() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("orders").await.unwrap();
+    let channel = topic.channel("mail").await.unwrap();
+    ask(&topic, Policy { dead_letter_after: Some(2), ..Policy::default() }).await;
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(1);
+    publish(&topic, ["bad", "good"]).await;
+    let first = next(&mut consumer).await;
+    assert_eq!((body(&first), first.attempts), ("bad".to_owned(), 1));
+    consumer.requeue(first.id, Duration::ZERO).unwrap();
+    assert_eq!(drain(&mut consumer, 1).await, ["good"]);
+    let second = next(&mut consumer).await;
+    assert_eq!((body(&second), second.attempts), ("bad".to_owned(), 2));
+    let mut events = house.broker.events();
+    consumer.requeue(second.id, Duration::from_secs(1)).unwrap();
+    nothing(&mut consumer).await;
+    tokio::time::timeout(SOON, events.recv()).await.unwrap().unwrap();
+    let dead = house.broker.find_topic(&dead_letter_topic("orders", "mail")).unwrap();
+    assert_eq!(dead.name(), "orders.mail.dead");
+    let mut undertaker = dead.channel("undertaker").await.unwrap().subscribe(subscriber()).unwrap();
+    undertaker.set_ready(1);
+    let letter = next(&mut undertaker).await;
+    assert_eq!((body(&letter), letter.attempts), ("bad".to_owned(), 3), "its attempts are kept");
+    assert_eq!(letter.timestamp_ns, first.timestamp_ns);
+    empty(&channel).await;
+    assert_eq!(channel.stats().deferred_count, 0);
+}
+
+#[tokio::test]
+async fn a_consumer_that_dies_and_a_timeout_are_failed_attempts_too() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    ask(&topic, Policy { dead_letter_after: Some(1), ..Policy::default() }).await;
+    publish(&topic, ["left", "late"]).await;
+    let mut dying = channel.subscribe(subscriber()).unwrap();
+    dying.set_ready(1);
+    next(&mut dying).await;
+    drop(dying);
+    let quick = eyrie_queue::broker::Subscriber { msg_timeout: Duration::from_millis(20), ..subscriber() };
+    let mut slow = channel.subscribe(quick).unwrap();
+    slow.set_ready(1);
+    next(&mut slow).await;
+    empty(&channel).await;
+    let dead = house.broker.find_topic("t.c.dead").unwrap();
+    let mut undertaker = dead.channel("u").await.unwrap().subscribe(subscriber()).unwrap();
+    undertaker.set_ready(9);
+    assert_eq!(drain(&mut undertaker, 2).await, ["left", "late"]);
+}
+
+#[tokio::test]
+async fn messages_of_a_key_come_one_after_the_other() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    ask(&topic, Policy { ordered: true, ..Policy::default() }).await;
+    let messages =
+        [keyed("a", "a1"), keyed("a", "a2"), keyed("b", "b1"), text("x"), keyed("a", "a3"), keyed("b", "b2")];
+    topic.publish(&messages).unwrap().await.unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(100);
+    let mut out = Vec::new();
+    while out.len() < 3 {
+        consumer.take(10, &mut out).await.unwrap();
+    }
+    assert_eq!(out.iter().map(body).collect::<Vec<_>>(), ["a1", "b1", "x"]);
+    nothing(&mut consumer).await;
+    assert_eq!(channel.stats().depth, 3);
+    assert_eq!(channel.peek(10).await.unwrap().len(), 6, "those that wait for their key can be seen");
+    consumer.requeue(out[0].id, Duration::from_millis(30)).unwrap();
+    let again = next(&mut consumer).await;
+    assert_eq!((body(&again), again.attempts), ("a1".to_owned(), 2), "nothing overtakes what failed");
+    consumer.finish(again.id).unwrap();
+    let second = next(&mut consumer).await;
+    assert_eq!(body(&second), "a2");
+    ask(&topic, Policy::default()).await;
+    assert_eq!(drain(&mut consumer, 2).await, ["a3", "b2"], "without the rule nobody waits");
+}
+
+#[tokio::test]
+async fn many_keys_over_a_backlog_keep_their_orders() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    ask(&topic, Policy { ordered: true, ..Policy::default() }).await;
+    let (count, keys) = (3_000, 7);
+    for start in (0..count).step_by(500) {
+        let message = |n: i32| keyed(&format!("key {}", n % keys), &n.to_string());
+        let messages: Vec<_> = (start..start + 500).map(message).collect();
+        topic.publish(&messages).unwrap().await.unwrap();
+    }
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(50);
+    let mut last = vec![-1; keys as usize];
+    let (mut seen, mut out) = (0, Vec::<Delivery>::new());
+    while seen < count {
+        tokio::time::timeout(SOON, consumer.take(50, &mut out)).await.expect("messages in time").unwrap();
+        assert!(out.len() <= keys as usize);
+        // The last one of them first: no order of finishing must matter. Every tenth fails once.
+        while let Some(delivery) = out.pop() {
+            let number: i32 = body(&delivery).parse().unwrap();
+            if number % 10 == 0 && delivery.attempts == 1 {
+                consumer.requeue(delivery.id, Duration::ZERO).unwrap();
+                continue;
+            }
+            let last = &mut last[(number % keys) as usize];
+            assert!(number > *last, "{number} after {last}");
+            *last = number;
+            consumer.finish(delivery.id).unwrap();
+            seen += 1;
+        }
+    }
+    assert_eq!((channel.stats().depth, channel.stats().requeue_count), (0, 300));
+}
+
+#[tokio::test]
+async fn old_messages_are_not_delivered() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    ask(&topic, Policy { ttl: Some(Duration::from_millis(1)), ..Policy::default() }).await;
+    publish(&topic, ["old"]).await;
+    let longer = NewMessage { ttl: Some(Duration::from_secs(60)), ..text("its own") };
+    topic.publish(&[longer]).unwrap().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(9);
+    assert_eq!(drain(&mut consumer, 1).await, ["its own"]);
+    assert_eq!(channel.stats().depth, 0);
+}
+
+#[tokio::test]
+async fn emptying_frees_keys_and_forgets_dead_letters() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    ask(&topic, Policy { ordered: true, ..Policy::default() }).await;
+    topic.publish(&[keyed("a", "1"), keyed("a", "2")]).unwrap().await.unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(9);
+    let first: MessageId = next(&mut consumer).await.id;
+    nothing(&mut consumer).await;
+    channel.empty().await.unwrap();
+    assert_eq!(channel.stats().depth, 0);
+    assert!(consumer.finish(first).is_err());
+    topic.publish(&[keyed("a", "3")]).unwrap().await.unwrap();
+    assert_eq!(drain(&mut consumer, 1).await, ["3"]);
+}
+
+#[tokio::test]
+async fn rules_that_make_no_sense_are_refused() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    for policy in [
+        Policy { dead_letter_after: Some(0), ..Policy::default() },
+        Policy { dead_letter_after: Some(6), ..Policy::default() },
+        Policy { ttl: Some(Duration::ZERO), ..Policy::default() },
+    ] {
+        assert!(topic.set_policy(policy.clone()).await.is_err(), "{policy:?}");
+        assert_eq!(topic.policy(), Policy::default());
+    }
+}
