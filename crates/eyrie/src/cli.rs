@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::bench::Bench;
 use crate::config::Overrides;
 use crate::folder;
+use crate::nsq::NsqCommand;
 
 /// Eyrie: send a number with one HTTP call, watch it on a live graph.
 #[derive(Parser, Debug)]
@@ -73,6 +74,18 @@ The data folder must be empty or absent: nothing is ever overwritten.")]
 
     /// Measures this machine: ingest, recording, queries.
     Bench(Bench),
+
+    #[command(flatten)]
+    Nsq(NsqCommand),
+
+    /// Makes links to this binary by which it acts as NSQ's programs.
+    #[command(after_help = "\
+Examples:
+  eyrie link /usr/local/bin
+  eyrie link ~/bin && nsqd -data-path=/var/lib/nsq
+
+Links that lead here already are left alone, and nothing else is ever replaced.")]
+    Link(LinkArgs),
 }
 
 #[derive(Args, Debug)]
@@ -206,6 +219,13 @@ pub(crate) struct RestoreArgs {
     /// A folder that `eyrie backup` made.
     #[arg(value_name = "DIR")]
     pub(crate) from: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LinkArgs {
+    /// Where to: a folder that is there.
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 #[cfg(test)]

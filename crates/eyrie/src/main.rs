@@ -3,7 +3,8 @@
 //! Read in this order: [`cli`] (what can be asked for), [`config`] (settings and their sources), [`folder`]
 //! (the data folder and its lock), [`serve`] and [`house`] (all parts started and stopped in order),
 //! [`descriptors`] (how many files and connections the system allows), [`ops`] (health and metrics),
-//! [`account`] and [`backup`] (work beside a running server), [`logging`], [`mod@bench`].
+//! [`account`] and [`backup`] (work beside a running server), [`nsq`] (NSQ's programs, by their names),
+//! [`logging`], [`mod@bench`].
 //!
 //! **Invariant**: nothing here decides anything about numbers; it only parses, starts, stops and prints.
 
@@ -17,6 +18,7 @@ mod folder;
 mod gauges;
 mod house;
 mod logging;
+mod nsq;
 mod ops;
 mod serve;
 mod signals;
@@ -30,9 +32,16 @@ use cli::{AccountCommand, Cli, Command, ConfigCommand};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(called) = nsq::called(std::env::args_os()) {
+        return called.run();
+    }
     let cli = Cli::parse();
+    let command = match cli.command {
+        Command::Nsq(program) => return program.called().run(),
+        other => other,
+    };
     logging::start(cli.log.as_deref());
-    match run(cli.command) {
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("eyrie: {error:#}");
@@ -52,5 +61,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Link(args) => nsq::link(&args.dir),
+        Command::Nsq(_) => unreachable!("main runs it without Eyrie's own log"),
     }
 }

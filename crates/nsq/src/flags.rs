@@ -17,6 +17,8 @@ pub mod value;
 
 use std::borrow::Cow;
 
+use crate::logging::Level;
+
 pub use parse::{Given, Stop, parse};
 pub use value::Value;
 
@@ -27,6 +29,11 @@ pub trait Options: Default + Send + Sync + 'static {
 
     /// Whether it reads a file named by `-config`.
     const HAS_FILE: bool = false;
+
+    /// The least that it logs, and what lines begin with.
+    fn logging(&self) -> (Level, &str) {
+        (Level::Info, "")
+    }
 
     /// Every flag but `-config`, `-version` and `-h`, in any order.
     fn flags() -> &'static [Flag<Self>];

@@ -108,7 +108,7 @@ pub(crate) struct Server {
     err: Lines,
 }
 
-type Lines = Arc<Mutex<Vec<String>>>;
+pub(crate) type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Server {
     /// Starts it and waits until it listens.
@@ -236,7 +236,7 @@ impl Drop for Server {
     }
 }
 
-fn collect(from: impl Read + Send + 'static) -> Lines {
+pub(crate) fn collect(from: impl Read + Send + 'static) -> Lines {
     let lines = Lines::default();
     let into = lines.clone();
     thread::spawn(move || {
@@ -247,7 +247,7 @@ fn collect(from: impl Read + Send + 'static) -> Lines {
     lines
 }
 
-fn find(lines: &Lines, label: &str) -> Option<String> {
+pub(crate) fn find(lines: &Lines, label: &str) -> Option<String> {
     let lines = lines.lock().expect("lines");
     lines.iter().find_map(|line| line.split_once(label)).map(|(_, rest)| rest.trim().to_owned())
 }

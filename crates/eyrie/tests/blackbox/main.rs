@@ -17,6 +17,7 @@ mod drain;
 mod folder;
 mod full;
 mod hostile;
+mod nsq;
 mod numbers;
 mod observed;
 mod own;

@@ -37,6 +37,10 @@ impl flags::Options for Options {
     const PROGRAM: &'static str = "nsqlookupd";
     const HAS_FILE: bool = true;
 
+    fn logging(&self) -> (Level, &str) {
+        (self.log_level, &self.log_prefix)
+    }
+
     fn flags() -> &'static [Flag<Self>] {
         FLAGS
     }

@@ -172,6 +172,10 @@ impl flags::Options for Options {
     const PROGRAM: &'static str = "nsqd";
     const HAS_FILE: bool = true;
 
+    fn logging(&self) -> (Level, &str) {
+        (self.log_level, &self.log_prefix)
+    }
+
     fn flags() -> &'static [Flag<Self>] {
         FLAGS
     }
