@@ -5,8 +5,10 @@
 //!  HTTP, HTTPS ── api ──────────┼─▶ Nsqd ─▶ broker ├── stats, metrics
 //!  signals ────── run ──────────┘                 └── lookup ─▶ nsqlookupds
 //! ```
-//! Read [`options`] (what it can be told), [`Nsqd`] (what all parts share), [`stats`] and [`statsd`], [`lookup`], [`clients`].
+//! Read [`options`] (what it can be told), [`Nsqd`] (what all parts share), [`api`]
+//! (HTTP), [`stats`] and [`statsd`], [`lookup`], [`clients`].
 
+pub mod api;
 pub mod auth;
 pub mod clients;
 pub mod compression;
@@ -14,6 +16,7 @@ mod folder;
 pub mod identify;
 pub mod lookup;
 mod making;
+mod metrics;
 pub mod options;
 pub mod stats;
 pub mod statsd;
@@ -25,12 +28,14 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use base::{Clock, Timestamp};
 use queue::broker::{Broker, Topic};
+use rustls::ServerConfig;
 
 pub use folder::{Folder, InUse};
 pub use options::Options;
 
 use crate::logging::{Level, Verbosity};
 use crate::version::VERSION;
+use auth::Authority;
 use clients::Clients;
 use lookup::Lookup;
 use making::Making;
@@ -49,10 +54,28 @@ pub struct Nsqd {
     pub clock: Clock,
     /// Where it listens.
     pub ports: Ports,
+    /// For TCP and HTTPS; none without a certificate.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Who says what clients may do; none: everybody may do everything.
+    pub authority: Option<Authority>,
     options: ArcSwap<Options>,
     verbosity: Verbosity,
     making: Making,
     started: (Timestamp, Instant),
+}
+
+/// What an [`Nsqd`] is put together from.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "as the fields of `Nsqd`")]
+pub struct Parts {
+    pub options: Options,
+    pub ports: Ports,
+    pub broker: Broker,
+    pub lookup: Lookup,
+    pub tls: Option<Arc<ServerConfig>>,
+    pub authority: Option<Authority>,
+    pub verbosity: Verbosity,
+    pub clock: Clock,
 }
 
 /// Real ports; 0 where it does not listen or listens on a unix socket.
@@ -66,25 +89,20 @@ pub struct Ports {
 
 impl Nsqd {
     /// Puts the parts together.
-    pub fn new(
-        options: Options,
-        ports: Ports,
-        broker: Broker,
-        lookup: Lookup,
-        verbosity: Verbosity,
-        clock: Clock,
-    ) -> Self {
-        let started = (clock.now(), Instant::now());
+    pub fn new(parts: Parts) -> Self {
+        let Parts { options, ports, broker, lookup, tls, authority, verbosity, clock } = parts;
         Self {
             broker,
             clients: Clients::default(),
             lookup,
+            started: (clock.now(), Instant::now()),
             clock,
             ports,
+            tls,
+            authority,
             options: ArcSwap::from_pointee(options),
             verbosity,
             making: Making::default(),
-            started,
         }
     }
 

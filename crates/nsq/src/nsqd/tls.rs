@@ -51,7 +51,7 @@ impl Secured {
 }
 
 /// The common name of a certificate's subject, the last one if it has several; empty if none.
-fn common_name(der: &[u8]) -> String {
+pub(crate) fn common_name(der: &[u8]) -> String {
     let Ok((_, certificate)) = X509Certificate::from_der(der) else { return String::new() };
     certificate
         .subject()

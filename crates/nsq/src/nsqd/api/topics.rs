@@ -1,0 +1,82 @@
+//! `/topic/*`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use queue::broker::{Policy, Topic};
+use queue::check_name;
+
+use super::{Answer, Shared, failed, failure};
+use crate::http::answer::{empty as done, json};
+use crate::http::{Failure, Query, body};
+use crate::nsqd::Nsqd;
+
+/// Largest policy that is read.
+const POLICY_BYTES_MAX: usize = 16 << 10;
+
+/// The topic that a request names, valid.
+pub(super) fn name(query: &Query) -> Result<&str, Failure> {
+    let name = query.need("topic")?;
+    check_name(name).map_err(|_| Failure::bad_request("INVALID_TOPIC"))?;
+    Ok(name)
+}
+
+/// The topic of this name.
+pub(super) fn find(nsqd: &Nsqd, name: &str) -> Result<Arc<Topic>, Failure> {
+    nsqd.find_topic(name).ok_or_else(|| Failure::not_found("TOPIC_NOT_FOUND"))
+}
+
+pub(super) async fn create(State(nsqd): Shared, query: Query) -> Answer {
+    nsqd.topic(name(&query)?).await.map_err(|error| failed("create a topic", &error))?;
+    Ok(done())
+}
+
+pub(super) async fn delete(State(nsqd): Shared, query: Query) -> Answer {
+    nsqd.broker.delete_topic(query.need("topic")?).await.map_err(|error| failure(&error))?;
+    Ok(done())
+}
+
+pub(super) async fn empty(State(nsqd): Shared, query: Query) -> Answer {
+    let topic = find(&nsqd, name(&query)?)?;
+    topic.empty().await.map_err(|error| failed("empty a topic", &error))?;
+    Ok(done())
+}
+
+pub(super) async fn pause(State(nsqd): Shared, query: Query) -> Answer {
+    set_paused(&nsqd, &query, true).await
+}
+
+pub(super) async fn unpause(State(nsqd): Shared, query: Query) -> Answer {
+    set_paused(&nsqd, &query, false).await
+}
+
+async fn set_paused(nsqd: &Nsqd, query: &Query, paused: bool) -> Answer {
+    let topic = find(nsqd, query.need("topic")?)?;
+    topic.set_paused(paused).await.map_err(|error| failed("pause a topic", &error))?;
+    Ok(done())
+}
+
+pub(super) async fn policy(State(nsqd): Shared, query: Query) -> Answer {
+    Ok(json(&find(&nsqd, name(&query)?)?.policy()))
+}
+
+/// Replaces the whole policy; what the body does not say becomes the default. Answers with what holds.
+pub(super) async fn set_policy(
+    State(nsqd): Shared,
+    query: Query,
+    request: Request,
+) -> Result<Response, Failure> {
+    let topic = find(&nsqd, name(&query)?)?;
+    let body =
+        body::read(request, POLICY_BYTES_MAX).await.map_err(|unread| unread.failure("BODY_TOO_BIG"))?;
+    let policy: Policy = serde_json::from_slice(&body)
+        .map_err(|error| Failure::bad_request(format!("INVALID_POLICY: {error}")))?;
+    match topic.set_policy(policy).await {
+        Ok(()) => Ok(json(&topic.policy())),
+        Err(error @ queue::Error::Invalid(_)) => {
+            Err(Failure::bad_request(format!("INVALID_POLICY: {error}")))
+        }
+        Err(error) => Err(failed("set a policy", &error)),
+    }
+}
