@@ -69,6 +69,7 @@ pub use topic::{CHANNELS_MAX, Published, Topic};
 
 use crate::{Error, Queue, check_name, is_ephemeral};
 use ground::Ground;
+use rules::room::sweep;
 
 /// A channel with a log behind it keeps at least so many messages in memory, however small
 /// `mem_queue_size` is: they are read in pieces anyway.
@@ -163,6 +164,7 @@ impl Broker {
             is_closing: AtomicBool::new(false),
         });
         let broker = Self(Arc::new(Inner { ground, queue, topics: RwLock::default() }));
+        tasks.spawn("expired messages", sweep(Arc::downgrade(&broker.0), tasks.stop_signal()));
         Ok((broker, Recovered::default()))
     }
 

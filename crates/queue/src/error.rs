@@ -44,6 +44,14 @@ pub enum Error {
         /// Most consumers allowed.
         consumers_max: usize,
     },
+    /// As many bytes wait in the topic as its policy allows.
+    #[error("`{topic}` holds the {bytes_max} bytes its policy allows; publish again when some are consumed")]
+    TopicFull {
+        /// Its name.
+        topic: String,
+        /// Most bytes of bodies that may wait.
+        bytes_max: u64,
+    },
     /// The topic or channel was deleted, or the broker closes.
     #[error("exiting")]
     Exiting,
@@ -64,7 +72,7 @@ impl Error {
         match self {
             Self::Log(error) => error.kind(),
             Self::Name(_) | Self::Invalid(_) => ErrorKind::Invalid,
-            Self::Topics { .. } | Self::TooManyConsumers { .. } => ErrorKind::Busy,
+            Self::Topics { .. } | Self::TooManyConsumers { .. } | Self::TopicFull { .. } => ErrorKind::Busy,
             Self::List(_) | Self::Import { .. } | Self::Exiting => ErrorKind::Unavailable,
             Self::TopicNotFound(_) | Self::ChannelNotFound(_) | Self::NotInFlight => ErrorKind::NotFound,
             Self::Reserved(_) | Self::NotOwner => ErrorKind::Denied,

@@ -11,8 +11,6 @@ use sha2::{Digest, Sha256};
 
 use super::varint;
 
-/// Longest id a publisher may give, in bytes.
-pub(crate) const ID_BYTES_MAX: usize = 256;
 /// Most ids a topic remembers; beyond it the oldest is forgotten before its time.
 pub(crate) const IDS_MAX: usize = 1 << 20;
 
@@ -75,6 +73,13 @@ impl Dedup {
         self.order.push_back((id, expires_ms));
         while self.seen.len() > self.ids_max || self.order.len() > 2 * self.ids_max {
             self.drop_oldest();
+        }
+    }
+
+    /// Forgets an id whose message at this position does not exist after all.
+    pub(crate) fn forget(&mut self, id: PublishId, position: u64) {
+        if self.seen.get(&id).is_some_and(|seen| seen.position == position) {
+            self.seen.remove(&id);
         }
     }
 

@@ -66,7 +66,7 @@ pub struct NewMessage {
     pub id: Option<Box<str>>,
     /// Messages of one key are delivered one after the other where the topic's policy says `ordered`.
     pub key: Option<Box<str>>,
-    /// Not delivered any more when so much time has passed; the topic's policy if absent.
+    /// Not delivered any more when so much time has passed; the topic's policy may say sooner.
     pub ttl: Option<Duration>,
     /// What it was before it came here, if it was.
     pub origin: Option<Origin>,

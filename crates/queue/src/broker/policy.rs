@@ -10,6 +10,9 @@ use crate::Error;
 /// After more failed attempts than this, clients finish a message unasked.
 const DEAD_LETTER_AFTER_MAX: u16 = 5;
 
+/// Longest window in which a publisher's ids are known.
+const DEDUP_WINDOW_MAX: Duration = Duration::from_secs(7 * 86_400);
+
 /// Rules of one topic. All absent is what NSQ does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -53,8 +56,8 @@ impl Policy {
     /// Whether the broker can hold to it.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = |what: &str| Err(Error::Invalid(format!("a topic's policy: {what}")));
-        if self.max_bytes.is_some() || self.dedup_window.is_some() || self.retain.is_some() {
-            return wrong("`max_bytes`, `dedup_window` and `retain` cannot be set");
+        if self.retain.is_some() {
+            return wrong("`retain` cannot be set");
         }
         if self.dead_letter_after.is_some_and(|after| !(1..=DEAD_LETTER_AFTER_MAX).contains(&after)) {
             return wrong(
@@ -63,6 +66,9 @@ impl Policy {
         }
         if self.ttl.is_some_and(|ttl| ttl.as_millis() == 0) {
             return wrong("`ttl` is at least a millisecond");
+        }
+        if self.dedup_window.is_some_and(|window| window > DEDUP_WINDOW_MAX) {
+            return wrong("`dedup_window` is at most a week");
         }
         Ok(())
     }

@@ -1,5 +1,8 @@
-//! What a topic's owner may ask for beyond NSQ, as far as it changes what a channel does: messages of a
-//! key one after the other ([`keys`]), and letters that failed too often ([`dead`]).
+//! What a topic's owner may ask for beyond NSQ.
+//!
+//! When messages are taken in: publishing twice has effect once ([`publishes`]), a topic keeps so many
+//! bytes or for so long ([`room`], by [`milestones`]). In a channel: messages of a key one after the other
+//! ([`keys`]), and letters that failed too often ([`dead`]).
 //!
 //! A channel's core asks at three places: before a message is handed out, when it came back in vain,
 //! and when it is over. Without rules each of these is one look at an empty table.
@@ -7,6 +10,8 @@
 pub(crate) mod dead;
 pub(crate) mod keys;
 pub(crate) mod milestones;
+pub(crate) mod publishes;
+pub(crate) mod room;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -72,10 +77,11 @@ impl Rules {
         Some(next)
     }
 
-    /// Messages of these numbers are over, whoever has them. Returns what may go now.
-    pub(crate) fn forget(&mut self, range: &Range<u64>) -> Vec<Message> {
-        self.dead.retain(|message| !range.contains(&message.seq));
-        let free = self.keys.forget(range);
+    /// Messages of these numbers are over, but those that `stay` (sorted). Returns what may go now.
+    pub(crate) fn forget(&mut self, range: &Range<u64>, stay: &[u64]) -> Vec<Message> {
+        let stays = |seq: &u64| !range.contains(seq) || stay.binary_search(seq).is_ok();
+        self.dead.retain(|message| stays(&message.seq));
+        let free = self.keys.forget(range, stay);
         self.parked_bytes = self.keys.iter().map(|message| message.body.len()).sum();
         free
     }

@@ -14,6 +14,8 @@ use super::channel::Channel;
 use super::ground::Ground;
 use super::message::Message;
 use super::policy::Policy;
+use super::rules::milestones::Milestones;
+use super::rules::publishes::Publishes;
 use super::stats::{Event, TopicStats};
 use crate::{Error, check_name, is_ephemeral};
 
@@ -45,6 +47,9 @@ pub(crate) struct State {
     pub(crate) message_count: u64,
     pub(crate) message_bytes: u64,
     pub(crate) policy: Policy,
+    pub(crate) publishes: Publishes,
+    /// Where the policy needs them.
+    pub(crate) milestones: Option<Milestones>,
     /// Of an ephemeral topic: what was not given yet.
     pub(crate) held: Vec<(Message, u64)>,
 }
@@ -230,7 +235,7 @@ impl Topic {
         for channel in &state.channels {
             channel.change(|of| of.core.set_rules(&policy));
         }
-        state.policy = policy;
+        state.set_policy(policy, self.ground.clock.now().millis());
         Ok(())
     }
 

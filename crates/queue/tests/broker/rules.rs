@@ -2,7 +2,10 @@
 use std::time::Duration;
 
 use base::testkit::eventually;
-use eyrie_queue::broker::{Channel, Delivery, MessageId, NewMessage, Policy, Topic, dead_letter_topic};
+use eyrie_queue::Error;
+use eyrie_queue::broker::{
+    Channel, Delivery, MessageId, NewMessage, Overflow, Policy, Topic, dead_letter_topic,
+};
 use log::files::Faulty;
 
 use crate::house::{SOON, body, drain, next, nothing, open, publish, subscriber, text};
@@ -146,15 +149,26 @@ async fn old_messages_are_not_delivered() {
     let house = open(&Faulty::new());
     let topic = house.broker.topic("t").await.unwrap();
     let channel = topic.channel("c").await.unwrap();
-    ask(&topic, Policy { ttl: Some(Duration::from_millis(1)), ..Policy::default() }).await;
-    publish(&topic, ["old"]).await;
-    let longer = NewMessage { ttl: Some(Duration::from_secs(60)), ..text("its own") };
-    topic.publish(&[longer]).unwrap().await.unwrap();
+    ask(&topic, Policy { ttl: Some(Duration::from_secs(60)), ..Policy::default() }).await;
+    let ttl = |ms| Some(Duration::from_millis(ms));
+    let messages =
+        [NewMessage { ttl: ttl(1), ..text("old") }, NewMessage { ttl: ttl(90_000), ..text("young") }];
+    topic.publish(&messages).unwrap().await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     let mut consumer = channel.subscribe(subscriber()).unwrap();
     consumer.set_ready(9);
-    assert_eq!(drain(&mut consumer, 1).await, ["its own"]);
+    assert_eq!(drain(&mut consumer, 1).await, ["young"]);
     assert_eq!(channel.stats().depth, 0);
+}
+
+#[tokio::test]
+async fn too_old_messages_are_dropped_where_nobody_consumes() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    ask(&topic, Policy { ttl: Some(Duration::from_millis(1)), ..Policy::default() }).await;
+    publish(&topic, 0..1_000).await;
+    empty(&channel).await;
 }
 
 #[tokio::test]
@@ -173,6 +187,86 @@ async fn emptying_frees_keys_and_forgets_dead_letters() {
     assert!(consumer.finish(first).is_err());
     topic.publish(&[keyed("a", "3")]).unwrap().await.unwrap();
     assert_eq!(drain(&mut consumer, 1).await, ["3"]);
+}
+
+fn named(id: &str, body: &str) -> NewMessage {
+    NewMessage { id: Some(id.into()), ..text(body) }
+}
+
+#[tokio::test]
+async fn publishing_again_with_the_same_id_has_no_effect() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    topic.publish(&[named("a", "unasked"), named("a", "unasked")]).unwrap().await.unwrap();
+    ask(&topic, Policy { dedup_window: Some(Duration::from_secs(600)), ..Policy::default() }).await;
+    topic.publish(&[named("a", "1"), text("x"), named("a", "1 again")]).unwrap().await.unwrap();
+    // Before the answer to the first one, and after.
+    let first = topic.publish(&[named("b", "2")]).unwrap();
+    let second = topic.publish(&[named("b", "2 again")]).unwrap();
+    second.await.unwrap();
+    first.await.unwrap();
+    topic.publish(&[named("a", "1"), named("c", "3"), text("x")]).unwrap().await.unwrap();
+    topic.publish(&[named("c", "3")]).unwrap().await.unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(99);
+    assert_eq!(drain(&mut consumer, 7).await, ["unasked", "unasked", "1", "x", "2", "3", "x"]);
+    assert_eq!((topic.stats().message_count, channel.stats().depth), (7, 0));
+}
+
+#[tokio::test]
+async fn a_full_topic_refuses_or_drops_the_oldest() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    ask(&topic, Policy { max_bytes: Some(10), ..Policy::default() }).await;
+    publish(&topic, ["aaaa", "bbbb"]).await;
+    let refused = topic.publish(&[text("ccc")]).unwrap_err();
+    assert!(matches!(refused, Error::TopicFull { bytes_max: 10, .. }), "{refused}");
+    assert_eq!(refused.kind(), base::ErrorKind::Busy);
+    publish(&topic, ["dd"]).await;
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(1);
+    let first = next(&mut consumer).await;
+    assert_eq!(body(&first), "aaaa");
+    assert!(topic.publish(&[text("e")]).is_err(), "what a consumer has counts");
+    consumer.finish(first.id).unwrap();
+    publish(&topic, ["ffff"]).await;
+
+    let oldest = Policy { max_bytes: Some(10), overflow: Overflow::DropOldest, ..Policy::default() };
+    ask(&topic, oldest).await;
+    let held = next(&mut consumer).await;
+    assert_eq!(body(&held), "bbbb");
+    publish(&topic, ["gggg", "hhhh"]).await;
+    assert_eq!(channel.stats().depth, 2);
+    assert!(topic.publish(&[text("too long to fit")]).is_err());
+    consumer.requeue(held.id, Duration::ZERO).unwrap();
+    consumer.set_ready(9);
+    assert_eq!(drain(&mut consumer, 3).await, ["gggg", "hhhh", "bbbb"], "what a consumer has is not dropped");
+}
+
+#[tokio::test]
+async fn a_backlog_without_a_channel_or_behind_a_pause_is_bounded_too() {
+    let house = open(&Faulty::new());
+    for paused in [false, true] {
+        let topic = house.broker.topic(if paused { "paused" } else { "bare" }).await.unwrap();
+        ask(&topic, Policy { max_bytes: Some(40), overflow: Overflow::DropOldest, ..Policy::default() })
+            .await;
+        if paused {
+            topic.channel("c").await.unwrap();
+            topic.set_paused(true).await.unwrap();
+        }
+        for n in 1_000..3_000 {
+            publish(&topic, [n]).await;
+        }
+        assert_eq!(topic.stats().depth, 10);
+        topic.set_paused(false).await.unwrap();
+        let mut consumer = topic.channel("c").await.unwrap().subscribe(subscriber()).unwrap();
+        consumer.set_ready(99);
+        let last: Vec<_> = (2_990..3_000).map(|n| n.to_string()).collect();
+        assert_eq!(drain(&mut consumer, 10).await, last);
+        nothing(&mut consumer).await;
+    }
 }
 
 #[tokio::test]

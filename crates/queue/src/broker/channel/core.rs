@@ -386,13 +386,7 @@ impl Core {
     /// Everything below `upto` counts as finished, what consumers have included.
     pub(crate) fn empty(&mut self, range: std::ops::Range<u64>) {
         self.finished.insert_range(range.clone());
-        self.loaded.insert_range(range.clone());
-        let ready_bytes = &mut self.ready_bytes;
-        self.ready.retain(|message| {
-            let stays = !range.contains(&message.seq);
-            *ready_bytes -= if stays { 0 } else { message.body.len() };
-            stays
-        });
+        self.forget_waiting(&range);
         let (deadlines, consumers) = (&mut self.deadlines, &mut self.consumers);
         self.in_flight.retain(|position, held| {
             let stays = !range.contains(&held.message.seq);
@@ -404,18 +398,8 @@ impl Core {
             }
             stays
         });
-        let deferred_bytes = &mut self.deferred_bytes;
-        self.deferred.retain(|_, deferred| {
-            let stays = !range.contains(&deferred.seq);
-            if !stays && let Some(message) = &deferred.message {
-                *deferred_bytes -= message.body.len();
-            }
-            stays
-        });
-        self.due.retain(|due| !range.contains(&due.seq));
-        self.recalled.retain(|seq, _| !range.contains(seq));
         self.pending.forget(&range);
-        let free = self.rules.forget(&range);
+        let free = self.rules.forget(&range, &[]);
         self.push_front(free);
     }
 

@@ -71,15 +71,21 @@ impl<T> Keys<T> {
         all.into_iter().map(|(_, message)| message).collect()
     }
 
-    /// Forgets messages of these numbers. What may go now because their holder is gone comes out.
-    pub(crate) fn forget(&mut self, range: &Range<u64>) -> Vec<T> {
+    /// Forgets messages of these numbers, but those that `stay` (sorted). What may go now because its
+    /// holder is gone comes out.
+    pub(crate) fn forget(&mut self, range: &Range<u64>, stay: &[u64]) -> Vec<T> {
         for parked in self.parked.values_mut() {
             let before = parked.len();
             parked.retain(|seq, _| !range.contains(seq));
             self.count -= before - parked.len();
         }
         self.parked.retain(|_, parked| !parked.is_empty());
-        let gone: Vec<u64> = self.holders.keys().copied().filter(|seq| range.contains(seq)).collect();
+        let gone: Vec<u64> = self
+            .holders
+            .keys()
+            .copied()
+            .filter(|seq| range.contains(seq) && stay.binary_search(seq).is_err())
+            .collect();
         gone.into_iter().filter_map(|seq| self.done(seq)).collect()
     }
 
@@ -131,9 +137,10 @@ mod tests {
         for seq in 1..6 {
             keys.pass(7, seq, seq);
         }
-        assert_eq!(keys.forget(&(0..4)), [4]);
+        assert_eq!(keys.forget(&(0..4), &[]), [4]);
         assert_eq!(keys.len(), 1);
         assert_eq!(keys.pass(7, 4, 4), Some(4));
+        assert_eq!(keys.forget(&(0..5), &[4]).len(), 0, "who holds a key and stays goes on to hold it");
         assert_eq!(keys.clear(), [5]);
         assert_eq!(keys.pass(7, 6, 6), Some(6), "nobody holds anything after clearing");
     }

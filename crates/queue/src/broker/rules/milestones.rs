@@ -43,6 +43,28 @@ impl Default for Milestones {
 }
 
 impl Milestones {
+    /// None, of a topic that ends here.
+    pub(crate) fn starting(end: Milestone) -> Self {
+        Self { end, ..Self::default() }
+    }
+
+    /// These, and then those of what was published since.
+    pub(crate) fn followed_by(mut self, later: Self) -> Self {
+        let before = self.end;
+        let moved = |place: Milestone| Milestone {
+            time_ms: place.time_ms.max(before.time_ms),
+            bytes: place.bytes + before.bytes,
+            ..place
+        };
+        self.all.extend(later.all.into_iter().map(moved));
+        self.end = moved(later.end);
+        self.apart = self.apart.max(later.apart);
+        while self.all.len() > self.max {
+            self.thin();
+        }
+        self
+    }
+
     /// A message was published: its number, position and time, the length of its body, and where its
     /// record ends. Those that are known already are ignored.
     pub(crate) fn add(&mut self, seq: u64, position: u64, time_ms: i64, bytes: u64, next_position: u64) {
@@ -204,6 +226,22 @@ mod tests {
         assert!(gaps.iter().max() <= Some(&1_000), "{gaps:?}");
         let exact = (10_000 - 4_321) * 10;
         assert!((exact..exact + 10_000).contains(&places.bytes_from(4_321)));
+    }
+
+    #[test]
+    fn old_places_come_before_later_ones() {
+        let later_end = Milestone { seq: 100, position: 7_400, time_ms: 99_000, bytes: 0 };
+        let mut later = Milestones { max: 100, ..Milestones::starting(later_end) };
+        for seq in 100..150 {
+            let position = 1_000 + 64 * seq;
+            later.add(seq, position, 1_000 * seq as i64, 10, position + 64);
+        }
+        assert_eq!(
+            (later.bytes_from(0), later.bytes_from(120)),
+            (500, 300),
+            "what it does not know it does not count"
+        );
+        assert_eq!(some(150, 100).followed_by(later), some(150, 150));
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! Publishing: numbers, the log, the channels, in one order.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,8 +10,10 @@ use log::{Durability, Parts, record_bytes};
 
 use super::{State, Topic};
 use crate::Error;
+use crate::broker::dedup::PublishId;
 use crate::broker::message::{Message, NewMessage};
 use crate::broker::record::{self, Fields};
+use crate::broker::rules::publishes::Waits;
 
 /// Room for a message's fields that is usually enough, in bytes.
 const FIELDS_BYTES: usize = 32;
@@ -19,17 +22,33 @@ const STEP: u64 = 1;
 
 /// Resolves once the messages are as sure as the topic's level says. They are on their way whether or
 /// not it is awaited.
-#[derive(Debug)]
 #[must_use = "the messages are written either way, but only awaiting it tells when"]
-pub struct Published(Option<log::Append>);
+pub struct Published(Way);
+
+/// What there is to wait for.
+enum Way {
+    Nothing,
+    Append(log::Append),
+    /// Publishes with an id, and earlier ones with the same.
+    Told(Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>),
+}
+
+impl fmt::Debug for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Published").finish_non_exhaustive()
+    }
+}
 
 impl Future for Published {
     type Output = Result<(), Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            Some(append) => Pin::new(append).poll(context).map(|done| done.map(drop).map_err(Error::Log)),
-            None => Poll::Ready(Ok(())),
+            Way::Append(append) => {
+                Pin::new(append).poll(context).map(|done| done.map(drop).map_err(Error::Log))
+            }
+            Way::Told(told) => told.as_mut().poll(context),
+            Way::Nothing => Poll::Ready(Ok(())),
         }
     }
 }
@@ -53,12 +72,18 @@ impl Topic {
         if state.is_closed {
             return Err(Error::Exiting);
         }
+        let repeated = state.policy.dedup_window.and_then(|_| state.publishes.fresh(messages, now_ms as u64));
+        let (fresh, waits) = repeated.unzip();
+        let messages = fresh.as_deref().unwrap_or(messages);
+        state.check_room(&self.name, messages.iter().map(|message| message.body.len() as u64).sum())?;
         let mut admitted: Vec<(Message, u64)> = messages
             .iter()
             .zip(state.next_seq..)
             .map(|(message, seq)| (new(message, seq, published_ns, state.policy.ttl), 0))
             .collect();
-        let append = self.append(&state, messages, &mut admitted)?;
+        let append = if messages.is_empty() { None } else { self.append(&state, messages, &mut admitted)? };
+        let published = Published(self.watch(&state, messages, &admitted, append, waits, now_ms));
+        state.note(&admitted, now_ms);
         state.next_seq += messages.len() as u64;
         state.message_count += messages.len() as u64;
         state.message_bytes += messages.iter().map(|message| message.body.len() as u64).sum::<u64>();
@@ -71,13 +96,57 @@ impl Topic {
                 let room = self.ground.config.mem_queue_size.max(1).saturating_sub(state.held.len());
                 state.held.extend(admitted.into_iter().take(room));
             }
-            return Ok(Published(append));
+            state.drop_beyond_max();
+            return Ok(published);
         }
         for channel in &state.channels {
             channel.admit(&admitted, now_ms);
         }
         state.given = (state.next_seq, state.next_position);
-        Ok(Published(append))
+        state.drop_beyond_max();
+        Ok(published)
+    }
+
+    /// What the publisher waits for; ids are remembered.
+    fn watch(
+        &self,
+        state: &State,
+        messages: &[NewMessage],
+        admitted: &[(Message, u64)],
+        append: Option<log::Append>,
+        waits: Option<Waits>,
+        now_ms: i64,
+    ) -> Way {
+        let ids = || {
+            let named = messages.iter().zip(admitted);
+            named.filter_map(|(message, (of, _))| Some((PublishId::of(message.id.as_deref()?), of.position)))
+        };
+        let window = state.policy.dedup_window.filter(|_| ids().next().is_some());
+        let told = match (append, window) {
+            (append, Some(window)) => {
+                let expires_ms = now_ms.saturating_add(i64::try_from(window.as_millis()).unwrap_or(i64::MAX));
+                let append = async {
+                    match append {
+                        Some(append) => append.await.map(drop).map_err(Error::Log),
+                        None => Ok(()),
+                    }
+                };
+                let (run, told) = state.publishes.took(ids(), (now_ms as u64, expires_ms as u64), append);
+                let _inside = self.ground.runtime.enter();
+                self.ground.tasks.spawn("publish with an id", run);
+                Some(waits.unwrap_or_default().and(told))
+            }
+            (Some(append), None) if waits.is_none() => return Way::Append(append),
+            (Some(append), None) => {
+                let waits = waits.unwrap_or_default();
+                return Way::Told(Box::pin(async move {
+                    append.await.map_err(Error::Log)?;
+                    waits.done().await
+                }));
+            }
+            (None, None) => waits,
+        };
+        told.map_or(Way::Nothing, |told| Way::Told(Box::pin(told.done())))
     }
 
     /// Hands the messages to the log and fills in where they lie and end.
@@ -136,7 +205,7 @@ fn new(message: &NewMessage, seq: u64, now_ns: i64, ttl: Option<Duration>) -> Me
         seq,
         published_ns: message.origin.map_or(now_ns, |origin| origin.published_ns),
         deliver_at_ms: if message.delay.as_millis() == 0 { 0 } else { later(message.delay) },
-        expires_ms: message.ttl.or(ttl).map_or(0, later),
+        expires_ms: message.ttl.into_iter().chain(ttl).min().map_or(0, later),
         key_hash: record::key_hash(message.key.as_deref()),
         attempts: message.origin.map_or(0, |origin| origin.attempts),
         in_order: true,

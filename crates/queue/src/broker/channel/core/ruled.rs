@@ -1,5 +1,7 @@
 //! What the topic's rules add to the core; see [`Rules`](crate::broker::rules::Rules).
 
+use std::ops::Range;
+
 use super::Core;
 use crate::broker::message::Message;
 use crate::broker::policy::Policy;
@@ -37,5 +39,50 @@ impl Core {
     /// Whether there is room for more messages that wait for their keys.
     pub(super) fn parks_more(&self) -> bool {
         self.rules.parked_count() < self.limits.ready_max && self.rules.parked_bytes() < self.limits.bytes_max
+    }
+
+    /// Messages of these numbers wait no more, in memory or out of it.
+    pub(super) fn forget_waiting(&mut self, range: &Range<u64>) {
+        self.loaded.insert_range(range.clone());
+        let ready_bytes = &mut self.ready_bytes;
+        self.ready.retain(|message| {
+            let stays = !range.contains(&message.seq);
+            *ready_bytes -= if stays { 0 } else { message.body.len() };
+            stays
+        });
+        let deferred_bytes = &mut self.deferred_bytes;
+        self.deferred.retain(|_, deferred| {
+            let stays = !range.contains(&deferred.seq);
+            if !stays && let Some(message) = &deferred.message {
+                *deferred_bytes -= message.body.len();
+            }
+            stays
+        });
+        self.due.retain(|due| !range.contains(&due.seq));
+        self.recalled.retain(|seq, _| !range.contains(seq));
+    }
+
+    /// Everything below the mark's number counts as finished, but what consumers have and dead letters; no
+    /// record of what is left lies below its position.
+    pub(crate) fn drop_below(&mut self, (upto, position): (u64, u64)) {
+        let dead = self.rules.dead().iter().map(|message| message.seq);
+        let mut stay: Vec<u64> = self.in_flight.values().map(|held| held.message.seq).chain(dead).collect();
+        stay.sort_unstable();
+        let mut at = self.finished.floor();
+        for end in stay.iter().copied().filter(|seq| *seq < upto).chain([upto]) {
+            let gone = at..end;
+            at = end + 1;
+            if !self.limits.is_ephemeral {
+                self.pending.events += usize::from(self.finished.insert_range(gone.clone()) > 0);
+                self.pending.finished.insert_range(gone.clone());
+                self.pending.forget(&gone);
+            }
+            self.finished.insert_range(gone);
+        }
+        self.forget_waiting(&(0..upto));
+        self.end = self.end.max(upto);
+        self.next_position = self.next_position.max(position);
+        let free = self.rules.forget(&(0..upto), &stay);
+        self.push_front(free);
     }
 }
