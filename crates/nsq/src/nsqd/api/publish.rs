@@ -49,7 +49,14 @@ impl Sayings {
             Some(number) => self.id.as_ref().map(|id| format!("{id}.{number}").into()),
             None => self.id.clone(),
         };
-        NewMessage { body, delay: self.delay, id, key: self.key.clone(), ttl: self.ttl }
+        NewMessage {
+            body,
+            delay: self.delay,
+            id,
+            key: self.key.clone(),
+            ttl: self.ttl,
+            ..NewMessage::default()
+        }
     }
 }
 
