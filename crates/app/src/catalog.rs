@@ -6,11 +6,12 @@
 //! public id: a link copied within that time is the only thing that can break.
 //!
 //! **Invariants**: only a shard's recorder adds to its shard, so numbers are given without asking
-//! anybody; of the locks here, one is held at a time, but that the indexes, the trash and the promises
-//! (`promised`), which look at the names, may be taken by who holds a shard's names.
+//! anybody; of the locks here, one is held at a time, but that the indexes, the trash, the revisions and the
+//! promises (`promised`), which look at the names, may be taken by who holds a shard's names.
 
 mod names;
 mod promised;
+mod revisions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::accounts::OWNER;
 pub(crate) use names::{Entry, Names};
 pub(crate) use promised::Promised;
 use promised::Promises;
+use revisions::Revisions;
 
 /// Length of a public id: 46 bits.
 const PUBLIC_ID_CHARS: usize = 8;
@@ -81,6 +83,7 @@ struct Inner {
     by_classic_key: RwLock<HashMap<Arc<str>, StatId>>,
     by_account: RwLock<HashMap<AccountId, BTreeMap<Arc<str>, StatId>>>,
     promises: Promises,
+    revisions: Revisions,
     store: Arc<dyn Store>,
     clock: Clock,
     /// Held by whoever changes a stat in the store and then here.
@@ -101,6 +104,7 @@ impl Catalog {
             by_classic_key: RwLock::default(),
             by_account: RwLock::default(),
             promises: Promises::new(shards),
+            revisions: Revisions::new(&clock),
             store,
             clock,
             edits: tokio::sync::Mutex::default(),
@@ -205,6 +209,7 @@ impl Catalog {
         self.index(id, &entry);
         let hash = self.hash(point.account, point.name);
         names.with_upgraded(|names| names.insert(&self.0.hasher, hash, number, entry));
+        self.0.revisions.change(point.account);
         self.keep_promise(shard, point.account, point.name);
         Some((number, row))
     }
@@ -241,6 +246,12 @@ impl Catalog {
     /// How many stats an account has, trash included.
     pub(crate) fn count_of(&self, account: AccountId) -> usize {
         self.0.by_account.read().get(&account).map_or(0, BTreeMap::len)
+    }
+
+    /// Another number whenever a stat of the account is made, goes into the trash or comes out of it: what a list
+    /// that was shown with one number lacks if it is another now. Numbers of other processes are other ones.
+    pub fn revision(&self, account: AccountId) -> u64 {
+        self.0.revisions.of(account)
     }
 
     /// How many stats there are, trash included.
@@ -351,13 +362,19 @@ impl Catalog {
 
     /// Puts a stat into the trash, or takes it out: `to` makes the new `deleted_at` of the old.
     fn mark(&self, id: StatId, entry: &Entry, to: impl FnOnce(i64) -> i64) {
-        let mut trash = self.0.trash[usize::from(id.shard().0)].lock();
-        let was = entry.deleted_at.load(Ordering::Relaxed);
-        let at = to(was);
-        entry.deleted_at.store(at, Ordering::Relaxed);
-        trash.remove(&(was, id.sequence()));
-        if at != KEPT {
-            trash.insert((at, id.sequence()));
+        let (was, at) = {
+            let mut trash = self.0.trash[usize::from(id.shard().0)].lock();
+            let was = entry.deleted_at.load(Ordering::Relaxed);
+            let at = to(was);
+            entry.deleted_at.store(at, Ordering::Relaxed);
+            trash.remove(&(was, id.sequence()));
+            if at != KEPT {
+                trash.insert((at, id.sequence()));
+            }
+            (was, at)
+        };
+        if (was == KEPT) != (at == KEPT) {
+            self.0.revisions.change(entry.account);
         }
     }
 

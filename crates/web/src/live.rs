@@ -1,7 +1,8 @@
 //! `/live`: a stream of server-sent events that tells an open page what has changed.
 //!
 //! Events: `stat` (a stat's new number and the part of its chart that differs from what was sent
-//! before), `first` (an account without stats got one: where its page is), `beat` (nothing new).
+//! before), `first` (an account without stats got one: where its page is), `list` (an open list lacks stats, or
+//! has some that are gone), `beat` (nothing new).
 //!
 //! Who may see a stat is asked again at every look, and every `SESSION_EVERY` looks whether the visitor
 //! is still signed in: what was put into the trash, made private or signed out of is heard of no more.
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use app::accounts::OWNER;
 use app::catalog::StatInfo;
 use axum::extract::Query;
 use axum::response::sse::{Event, Sse};
@@ -53,6 +55,31 @@ pub struct Params {
     #[serde(default)]
     stats: String,
     t: Option<String>,
+    /// The page is this list ..
+    list: Option<List>,
+    /// .. as it was at this revision.
+    #[serde(default)]
+    seen: u64,
+}
+
+/// A list of stats.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "lowercase")]
+enum List {
+    /// The visitor's own.
+    Stats,
+    /// Eyrie's.
+    Eyrie,
+}
+
+impl List {
+    /// Whose stats it shows to this visitor, if he may see it.
+    fn account(self, viewer: AccountId) -> Option<AccountId> {
+        match self {
+            Self::Stats => Some(viewer),
+            Self::Eyrie => (viewer == OWNER).then_some(AccountId::EYRIE),
+        }
+    }
 }
 
 /// What changed about a stat.
@@ -80,17 +107,24 @@ struct Watched {
     sent: Option<Columns>,
 }
 
-/// `GET /live?stats=a,b&t=1w3h`, or without stats: waits for the account's first.
+/// `GET /live?stats=a,b&t=1w3h`, of a list `&list=stats&seen=17`, or without both: waits for the account's first.
 pub async fn live(ask: Ask, Query(params): Query<Params>) -> Result<Response, Failure> {
     let timeframe = timeframes::read(params.t.as_deref())?;
     let viewer = ask.me.as_ref().map(|me| me.id);
     let watched = watched(&ask, viewer, &params.stats, &timeframe)?;
-    let first_of = if watched.is_empty() { Some(ask.me()?.id) } else { None };
+    let list = match params.list {
+        Some(list) => {
+            list.account(ask.me()?.id).ok_or(Failure::NotFound("page"))?;
+            Some((list, params.seen))
+        }
+        None => None,
+    };
+    let first_of = if watched.is_empty() && list.is_none() { Some(ask.me()?.id) } else { None };
     let permit = permit(&ask.web, viewer)?;
     let (events, stream) = mpsc::channel(EVENTS_WAITING_MAX);
     tokio::spawn(async move {
         let session = ask.session.filter(|_| viewer.is_some());
-        let told = Told { web: ask.web, timeframe, watched, first_of, viewer, session, events };
+        let told = Told { web: ask.web, timeframe, watched, list, first_of, viewer, session, events };
         told.run().await;
         drop(permit);
     });
@@ -149,6 +183,8 @@ struct Told {
     web: Web,
     timeframe: Timeframe,
     watched: Vec<Watched>,
+    /// The list that the page is, and its revision as the browser knows it.
+    list: Option<(List, u64)>,
     first_of: Option<AccountId>,
     /// Who was signed in when the stream began, as long as that holds.
     viewer: Option<AccountId>,
@@ -216,7 +252,17 @@ impl Told {
         if let Some(account) = self.first_of {
             return if self.viewer == Some(account) { first(app, account).map(Some) } else { Ok(None) };
         }
-        let mut any = false;
+        let (mut any, mut news) = (false, VecDeque::new());
+        if let Some((list, seen)) = &mut self.list
+            && let Some(account) = self.viewer.and_then(|viewer| list.account(viewer))
+        {
+            any = true;
+            let now = app.catalog.revision(account);
+            if *seen != now {
+                *seen = now;
+                news.push_back(Event::default().event("list").data(now.to_string()));
+            }
+        }
         let mut changed: Vec<(&mut Watched, u64)> = Vec::new();
         for watched in &mut self.watched {
             let Some(stat) = visible(app, self.viewer, &watched.stat.public_id) else { continue };
@@ -228,10 +274,9 @@ impl Told {
         }
         let ids: Vec<StatId> = changed.iter().map(|(watched, _)| watched.stat.id).collect();
         if ids.is_empty() {
-            return Ok(any.then(VecDeque::new));
+            return Ok(any.then_some(news));
         }
         let compared = figures::read(app, &ids, self.timeframe).await?;
-        let mut news = VecDeque::with_capacity(compared.len());
         for ((watched, version), compared) in changed.into_iter().zip(compared) {
             watched.seen = Some((version, minute));
             news.push_back(watched.tell(compared.figure(), compared.columns())?);

@@ -57,6 +57,8 @@ pub struct View {
     pages: usize,
     matches: usize,
     total: usize,
+    /// Of the list: another one once it lacks a stat or has one too many.
+    seen: u64,
     rows: Vec<Line>,
     deleted: Option<Card>,
 }
@@ -141,6 +143,8 @@ async fn view(ask: &Ask, path: &'static str, account: AccountId, params: &Params
     let search: String = params.q.trim().chars().take(SEARCH_CHARS_MAX).collect();
     let page = params.page.parse().unwrap_or(1).max(1);
     let asked = Asked { search: search.clone(), sort: order, page, per_page: PER_PAGE };
+    // Before the stats are read: what comes meanwhile is told by the page's stream.
+    let seen = ask.app().catalog.revision(account);
     let page = ask.app().listing.page(account, asked).await?;
     let deleted = ask.app().catalog.by_public_id(&params.deleted);
     let deleted = deleted.filter(|stat| stat.account == account && stat.deleted_at.is_some());
@@ -153,6 +157,7 @@ async fn view(ask: &Ask, path: &'static str, account: AccountId, params: &Params
         pages: page.pages,
         matches: page.matches,
         total: page.total,
+        seen,
         rows: page.rows.into_iter().map(Line::from).collect(),
         deleted: deleted.as_ref().map(Card::from),
     })

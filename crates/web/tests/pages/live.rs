@@ -61,6 +61,38 @@ async fn an_empty_page_hears_of_its_first_stat() {
 }
 
 #[tokio::test]
+async fn an_open_list_hears_that_it_is_not_as_it_was() {
+    let house = House::new().await;
+    let a = house.send(house.me.id, "a", Kind::Counter, &[(90, 1.0)]).await;
+    let seen = house.get("/stats.json").await.json()["seen"].as_u64().expect("a revision");
+    let mut stream = open(&house, &format!("/live?stats={a}&t=1d1h&list=stats&seen={seen}")).await;
+    next(&mut stream, "stat").await;
+    let b = house.send(house.me.id, "b", Kind::Counter, &[(80, 1.0)]).await;
+    let made: u64 = next(&mut stream, "list").await.parse().expect("a revision");
+    house.post(&format!("/stats/{b}/delete"), "").await;
+    let deleted: u64 = next(&mut stream, "list").await.parse().expect("a revision");
+    house.send(house.me.id, "b", Kind::Counter, &[(0, 1.0)]).await;
+    let revived: u64 = next(&mut stream, "list").await.parse().expect("a revision");
+    assert!(seen < made && made < deleted && deleted < revived, "{seen} {made} {deleted} {revived}");
+    // What came between a page and its stream is told at once; a list without lines waits for its first.
+    let mut late = open(&house, &format!("/live?list=stats&seen={seen}&stats=")).await;
+    assert_eq!(next(&mut late, "list").await, revived.to_string());
+    let page = house.get("/stats").await;
+    assert!(page.text.contains(&format!("list=stats&amp;seen={revived}&amp;stats={a},{b}")), "{}", page.text);
+
+    assert_eq!(house.get_head("/live?list=eyrie&seen=1").await, 200, "the owner's");
+    assert_eq!(house.get_signed_out("/live?list=stats&seen=1").await.status, 303);
+    let other = house.app.accounts.create("other@example.com", None).await.expect("made");
+    let session = house.app.accounts.sign_in_by_link(&other.signin_secret).await.expect("signed in");
+    let request =
+        House::request("/live?list=eyrie&seen=1").header(header::COOKIE, format!("eyrie_session={session}"));
+    let refused = house.ask(request.body(Body::empty()).expect("a request")).await;
+    assert_eq!(refused.status, 404, "nobody else's");
+    drop((stream, late));
+    house.end().await;
+}
+
+#[tokio::test]
 async fn streams_have_a_limit_with_a_name() {
     let house = House::with(Config { live_streams_max: 1, templates: None, ..Config::default() }).await;
     let stream = open(&house, "/live").await;

@@ -1,5 +1,5 @@
 // <eyrie-live src="/live?..">: listens to the server, passes news on, and says whether it still does.
-import { type News, publish } from "./news.ts";
+import { type News, publish, publishList } from "./news.ts";
 
 /** Without a word for so long the stream is stale: two beats and a bit. */
 const STALE_AFTER_MS = 12_000;
@@ -9,6 +9,8 @@ const AGAIN_AFTER_MS = 10_000;
 type State = "connecting" | "live" | "stale" | "offline";
 
 class EyrieLive extends HTMLElement {
+  static readonly observedAttributes = ["src"];
+
   #stream: EventSource | undefined;
   #heard = 0;
   #watch = 0;
@@ -35,6 +37,15 @@ class EyrieLive extends HTMLElement {
     this.#close();
   }
 
+  /** Other stats to follow: the next stream takes over without a word. */
+  attributeChangedCallback(_: string, before: string | null): void {
+    if (before === null || !this.#stream) return;
+    const heard = this.#heard;
+    this.#close();
+    this.#open();
+    this.#heard = heard;
+  }
+
   /** Nobody looks at a hidden page: it lets its stream go. */
   #follow = (): void => {
     if (document.hidden) this.#close();
@@ -49,6 +60,10 @@ class EyrieLive extends HTMLElement {
     stream.addEventListener("stat", (event) => {
       this.#hear();
       publish(JSON.parse(event.data) as News);
+    });
+    stream.addEventListener("list", () => {
+      this.#hear();
+      publishList();
     });
     stream.addEventListener("first", (event) => {
       this.#close();

@@ -8,8 +8,10 @@ import "./keys.ts";
 import { sayTimes } from "./times.ts";
 import { keepFresh } from "./fresh.ts";
 import { listen } from "./list.ts";
+import { keepRows } from "./rows.ts";
 
 document.documentElement.classList.add("scripted");
 sayTimes(document);
 listen();
 keepFresh();
+keepRows();

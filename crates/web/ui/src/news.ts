@@ -36,6 +36,7 @@ export function updated(columns: Columns, news: News): Columns {
 }
 
 const EVENT = "eyrie-news";
+const LIST_EVENT = "eyrie-list";
 
 export function publish(news: News): void {
   document.dispatchEvent(new CustomEvent<News>(EVENT, { detail: news }));
@@ -45,4 +46,13 @@ export function subscribe(listener: (news: News) => void): () => void {
   const handler = (event: Event) => listener((event as CustomEvent<News>).detail);
   document.addEventListener(EVENT, handler);
   return () => document.removeEventListener(EVENT, handler);
+}
+
+/** The list that the page shows is not as it was. */
+export function publishList(): void {
+  document.dispatchEvent(new CustomEvent(LIST_EVENT));
+}
+
+export function subscribeList(listener: () => void): void {
+  document.addEventListener(LIST_EVENT, listener);
 }
