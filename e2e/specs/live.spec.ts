@@ -1,4 +1,6 @@
 // Numbers sent by a client appear on open pages by themselves.
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { byLink, expect, test } from "../support/fixtures.ts";
 import { NOW } from "../support/server.ts";
 
@@ -47,6 +49,88 @@ test("the list follows too", async ({ page, fresh }) => {
   await expect(page.locator('eyrie-live[state="live"]')).toBeVisible();
   await fresh.send([{ stat: "signups", count: 2_000 }]);
   await expect(page.locator(`[data-figure="${id}"]`)).toHaveText("2,005");
+});
+
+test("an open list gains the lines of new stats and loses those of deleted ones", async ({ page, fresh }) => {
+  await fresh.send([{ stat: "beta", count: 5 }, { stat: "delta", count: 9 }]);
+  const [beta, delta] = [await fresh.id("beta"), await fresh.id("delta")];
+  await byLink(page, fresh);
+  await page.goto(`${fresh.url}/stats`);
+  await expect(page.locator('eyrie-live[state="live"]')).toBeVisible();
+  const names = page.locator(".stats tbody .name");
+  await expect(names).toHaveText(["beta", "delta"]);
+  // What stands and what somebody does stays as it is: the same elements, the focus, what was typed, the state.
+  await page.getByLabel("Search stats").fill("half typed");
+  await page.evaluate(() => {
+    const seen = { left: [] as string[], states: [] as string[] };
+    Object.assign(window, { seen, first: document.querySelector(".stats tbody tr") });
+    const rows = document.querySelector(".stats tbody")!;
+    new MutationObserver((changes) => {
+      for (const { removedNodes } of changes) seen.left.push(...[...removedNodes].map((node) => node.textContent!.trim()));
+    }).observe(rows, { childList: true });
+    const live = document.querySelector("eyrie-live")!;
+    new MutationObserver(() => seen.states.push(live.getAttribute("state")!)).observe(live, { attributeFilter: ["state"] });
+  });
+
+  await fresh.send([{ stat: "alpha", count: 1 }, { stat: "charlie", value: 2.5 }]);
+  await expect(names).toHaveText(["alpha", "beta", "charlie", "delta"]);
+  const seen = await page.evaluate(() => {
+    const { seen, first } = window as unknown as { seen: { left: string[]; states: string[] }; first: Element };
+    return { ...seen, same: document.querySelectorAll(".stats tbody tr")[1] === first, typed: document.activeElement === document.querySelector("#search") };
+  });
+  expect(seen).toEqual({ left: [], states: [], same: true, typed: true });
+  await expect(page.getByLabel("Search stats")).toHaveValue("half typed");
+  await expect(page.getByPlaceholder("Search 4 stats")).toBeVisible();
+
+  // The new lines follow their numbers like the others.
+  await fresh.send([{ stat: "alpha", count: 41 }]);
+  await expect(page.locator(`[data-figure="${await fresh.id("alpha")}"]`)).toHaveText("42");
+  await page.request.post(`${fresh.url}/stats/${delta}/delete`, { headers: { origin: fresh.url } });
+  await expect(names).toHaveText(["alpha", "beta", "charlie"]);
+  await fresh.send([{ stat: "beta", count: 1 }]);
+  await expect(page.locator(`[data-figure="${beta}"]`)).toHaveText("6");
+});
+
+test("an empty list of an account becomes one with lines", async ({ page, fresh }) => {
+  await fresh.send([{ stat: "only", count: 1 }]);
+  const id = await fresh.id("only");
+  await byLink(page, fresh);
+  await page.goto(`${fresh.url}/stats?q=more`);
+  await expect(page.getByText("No stat has more in its name")).toBeVisible();
+  await expect(page.locator('eyrie-live[state="live"]')).toBeVisible();
+  await fresh.send([{ stat: "one more", count: 1 }]);
+  await expect(page.locator(".stats tbody .name")).toHaveText(["one more"]);
+  await expect(page.locator(`tr[data-stat="${id}"]`)).toHaveCount(0);
+});
+
+test("a page says when it hears nothing, and when it does again", async ({ page, fresh }) => {
+  test.setTimeout(90_000);
+  await fresh.send([{ stat: "a", count: 1 }]);
+  const id = await fresh.id("a");
+  await byLink(page, fresh);
+  // A stream that stays open and says nothing, as through a proxy that has lost its other end.
+  const streams: ServerResponse[] = [];
+  const silent = createServer((_, answer) => {
+    answer.writeHead(200, { "content-type": "text/event-stream" });
+    answer.write("event: beat\ndata:\n\n");
+    streams.push(answer);
+  });
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  const { port } = silent.address() as AddressInfo;
+  await page.route("**/live?*", (route) => route.continue({ url: `http://127.0.0.1:${port}/` }));
+  await page.goto(`${fresh.url}/stats/${id}?t=1h1m`);
+  const live = page.locator("eyrie-live");
+  await expect(live).toHaveAttribute("state", "live");
+  const heard = Date.now();
+  await expect(live).toHaveAttribute("state", "stale", { timeout: 30_000 });
+  expect(Date.now() - heard, "not before two beats are missing").toBeGreaterThan(10_000);
+  await expect(live).toHaveText("stale");
+  streams.forEach((stream) => stream.write("event: beat\ndata:\n\n"));
+  await expect(live).toHaveAttribute("state", "live");
+  await page.goto("about:blank");
+  await page.unrouteAll();
+  silent.closeAllConnections();
+  await new Promise((resolve) => silent.close(resolve));
 });
 
 test("a page says when its server is gone", async ({ page, fresh }) => {

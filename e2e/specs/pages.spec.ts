@@ -144,3 +144,29 @@ test("everything works by the keyboard", async ({ page, seeded }) => {
   await page.keyboard.press("s");
   await expect(page).toHaveURL(`${seeded.url}/stats`);
 });
+
+test("paper gets the numbers and the charts, in ink", async ({ page, seeded }) => {
+  await signedIn(page, seeded);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.goto(`${seeded.url}/stats/${await seeded.id(COUNTER)}`);
+  await expect(page.locator("eyrie-chart.drawn")).toBeVisible();
+  const ink = () => page.evaluate(() => {
+    const { backgroundColor, color } = getComputedStyle(document.documentElement);
+    return { backgroundColor, color, chart: document.querySelector<HTMLCanvasElement>("eyrie-chart canvas")!.toDataURL() };
+  });
+  const screen = await ink();
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
+  const dark = await ink();
+  expect(dark).toMatchObject({ backgroundColor: "rgb(255, 255, 255)", color: "rgb(0, 0, 0)" });
+  expect(dark.chart).not.toBe(screen.chart);
+  await page.emulateMedia({ media: "print", colorScheme: "light" });
+  expect((await ink()).chart, "a dark screen prints as a light one").toBe(dark.chart);
+  await expect(page.getByRole("heading", { name: COUNTER })).toBeVisible();
+  for (const shown of ["eyrie-chart canvas", ".number", ".figures"]) await expect(page.locator(shown).first()).toBeVisible();
+  for (const hidden of [".top nav", "eyrie-palette", "eyrie-live", "eyrie-range", ".copy", ".foot form"]) {
+    for (const one of await page.locator(hidden).all()) await expect(one, hidden).toBeHidden();
+  }
+  await page.goto(`${seeded.url}/stats`);
+  await expect(page.locator(".stats tbody tr")).toHaveCount(30);
+  await expect(page.locator(".tools")).toBeHidden();
+});

@@ -28,7 +28,10 @@ class EyrieChart extends HTMLElement {
     this.classList.add("drawn");
     this.#resize = new ResizeObserver(() => this.#plot?.resize());
     this.#resize.observe(this);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#plot?.recolour());
+    // Paper is light, whatever the screen is.
+    for (const medium of ["(prefers-color-scheme: dark)", "print"]) {
+      matchMedia(medium).addEventListener("change", () => this.#plot?.recolour());
+    }
   }
 
   disconnectedCallback(): void {
