@@ -21,7 +21,7 @@ pub struct Policy {
     #[serde(with = "level", skip_serializing_if = "Option::is_none")]
     pub durability: Option<Durability>,
     /// Messages are not delivered any more when they are so old.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "duration", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
     /// Most bytes of bodies that may wait.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,10 +32,10 @@ pub struct Policy {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dead_letter_after: Option<u16>,
     /// A publisher's id is known for so long, and its repetition taken in without effect.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "duration", skip_serializing_if = "Option::is_none")]
     pub dedup_window: Option<Duration>,
     /// Messages that every channel is done with are kept so long, for `seek`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(with = "duration", skip_serializing_if = "Option::is_none")]
     pub retain: Option<Duration>,
     /// Of the messages of one key at most one is in flight, in the order they were published.
     pub ordered: bool,
@@ -74,6 +74,33 @@ impl Policy {
     }
 }
 
+/// Durations as people write them, `1h30m`; a number is milliseconds.
+mod duration {
+    use std::time::Duration;
+
+    use base::size::{format_duration, parse_duration};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Milliseconds(u64),
+        Text(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        duration.map(format_duration).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(match Option::deserialize(from)? {
+            None => None,
+            Some(Written::Milliseconds(ms)) => Some(Duration::from_millis(ms)),
+            Some(Written::Text(text)) => Some(parse_duration(&text).map_err(de::Error::custom)?),
+        })
+    }
+}
+
 /// Levels by name.
 mod level {
     use log::Durability;
@@ -97,5 +124,35 @@ mod level {
             other => Err(de::Error::unknown_variant(other, &["memory", "os", "disk"])),
         })
         .transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_are_written_as_people_read_them() {
+        let policy = Policy {
+            durability: Some(Durability::Disk),
+            ttl: Some(Duration::from_secs(5_400)),
+            max_bytes: Some(1 << 20),
+            overflow: Overflow::DropOldest,
+            dead_letter_after: Some(3),
+            dedup_window: Some(Duration::from_millis(250)),
+            retain: Some(Duration::from_secs(86_400)),
+            ordered: true,
+        };
+        let text = serde_json::to_string(&policy).expect("a policy has names as keys only");
+        let expected = r#"{"durability":"disk","ttl":"1h30m","max_bytes":1048576,"overflow":"drop_oldest","dead_letter_after":3,"dedup_window":"250ms","retain":"1d","ordered":true}"#;
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<Policy>(&text).ok(), Some(policy));
+        let none: Policy = serde_json::from_str("{}").expect("all is optional");
+        assert_eq!(none, Policy::default());
+        let ms: Policy = serde_json::from_str(r#"{"ttl":1500,"retain":null}"#).expect("milliseconds");
+        assert_eq!((ms.ttl, ms.retain), (Some(Duration::from_millis(1_500)), None));
+        for bad in [r#"{"ttl":"soon"}"#, r#"{"ttl":-1}"#, r#"{"tll":"1s"}"#, r#"{"overflow":"burst"}"#] {
+            assert!(serde_json::from_str::<Policy>(bad).is_err(), "{bad}");
+        }
     }
 }
