@@ -10,8 +10,10 @@
 
 pub mod api;
 pub mod auth;
+pub mod client;
 pub mod clients;
 pub mod compression;
+mod connection;
 mod folder;
 pub mod identify;
 pub mod lookup;
@@ -20,7 +22,9 @@ mod metrics;
 pub mod options;
 pub mod stats;
 pub mod statsd;
+pub mod tcp;
 pub mod tls;
+pub mod topology;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
