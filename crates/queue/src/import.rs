@@ -11,12 +11,14 @@
 //!
 //! 1. [`Import::open`] locks the folder as nsqd does and reads `nsqd.dat`. Without one there is nothing
 //!    to take over.
-//! 2. The caller makes the topics and channels, publishes what [`Import::messages`] gives, and waits
+//! 2. [`Import::begin`] writes down which topics are made for it. Who dies before the end finds them by
+//!    [`Import::begun`], deletes them and starts again from the first message.
+//! 3. The caller makes the topics and channels, publishes what [`Import::messages`] gives, and waits
 //!    until that is on the device.
-//! 3. [`Import::finish`] renames `nsqd.dat` to `nsqd.dat.imported`, and the queues' files likewise. From
-//!    then on there is nothing to take over. Who dies before that starts again from the first message.
+//! 4. [`Import::finish`] renames `nsqd.dat` to `nsqd.dat.imported`, and the queues' files likewise. From
+//!    then on there is nothing to take over.
 //!
-//! **Invariant**: before `finish` nothing in the folder is changed.
+//! **Invariant**: before `finish` nothing of nsqd's in the folder is changed.
 //!
 //! **Invariant**: what cannot be read is named in [`Messages::complaints`] and the rest is taken.
 
@@ -37,6 +39,8 @@ pub use merge::{Copy, Destination, Message, Messages};
 const LIST: &str = "nsqd.dat";
 /// Appended to the names of files that were taken over.
 const DONE: &str = ".imported";
+/// There while it is being taken over: the names of the topics made for it.
+const BEGUN: &str = "nsqd.dat.importing";
 
 /// A folder that can be taken over, locked.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ pub struct Import {
     topics: Vec<Topic>,
     queues: Queues,
     complaints: Vec<String>,
+    begun: Vec<String>,
     /// Held as nsqd holds it, so that none writes here meanwhile.
     _lock: File,
 }
@@ -80,7 +85,13 @@ impl Import {
             return Ok(None);
         }
         let names = folder::names(dir).map_err(|error| failed(dir, error))?;
-        let Some(list) = folder::list(&names, LIST) else { return Ok(None) };
+        let Some(list) = folder::list(&names, LIST) else {
+            // Who finished and died before this was removed.
+            if names.iter().any(|name| name == BEGUN) {
+                std::fs::remove_file(dir.join(BEGUN)).map_err(|error| failed(&dir.join(BEGUN), error))?;
+            }
+            return Ok(None);
+        };
         let lock = File::open(dir).map_err(|error| failed(dir, error))?;
         lock.try_lock().map_err(|error| match error {
             std::fs::TryLockError::WouldBlock => failed(dir, "an nsqd still runs on this folder; stop it"),
@@ -94,7 +105,27 @@ impl Import {
         let queues = Queues::among(dir, &names);
         let known: Vec<_> = topics.iter().flat_map(Topic::queues).collect();
         complaints.extend(queues.complaints(&known));
-        Ok(Some(Self { dir: dir.to_owned(), list, topics, queues, complaints, _lock: lock }))
+        let begun = match std::fs::read(dir.join(BEGUN)) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed(&dir.join(BEGUN), error))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(&dir.join(BEGUN), error)),
+        };
+        Ok(Some(Self { dir: dir.to_owned(), list, topics, queues, complaints, begun, _lock: lock }))
+    }
+
+    /// Topics that were made by somebody who began to take this over and did not come to its end.
+    pub fn begun(&self) -> &[String] {
+        &self.begun
+    }
+
+    /// It begins, and makes these topics. Blocking.
+    ///
+    /// # Errors
+    /// [`Error::Import`] if that cannot be written down.
+    pub fn begin(&self, topics: &[String]) -> Result<(), Error> {
+        let text = serde_json::to_vec(topics).map_err(|error| failed(&self.dir.join(BEGUN), error))?;
+        log::files::replace(&log::files::Disk, &self.dir, BEGUN, &text)
+            .map_err(|error| failed(&self.dir.join(BEGUN), error))
     }
 
     /// Which topics there were, with their channels.
@@ -108,7 +139,7 @@ impl Import {
     }
 
     /// The messages of a topic: each once, with all channels it was still waiting in. First those of the
-    /// first channel in their order, then what only the others have; at last those that no channel had.
+    /// first channel in their order, then what only the others have; at last those that are for all.
     /// Blocking.
     ///
     /// # Errors
@@ -124,7 +155,7 @@ impl Import {
     ///
     /// # Errors
     /// [`Error::Import`] if the list cannot be renamed: the next start would take all over again.
-    pub fn finish(self) -> Result<Vec<String>, Error> {
+    pub fn finish(&self) -> Result<Vec<String>, Error> {
         let rename = |name: &str| {
             let from = self.dir.join(name);
             std::fs::rename(&from, self.dir.join(format!("{name}{DONE}")))
@@ -140,6 +171,8 @@ impl Import {
         let files = self.queues.files_of(&known);
         let mut left: Vec<_> = files.filter_map(|name| Some(rename(name).err()?.to_string())).collect();
         left.extend(sync().err().map(|error| error.to_string()));
+        // If it stays, the next start removes it.
+        let _ = std::fs::remove_file(self.dir.join(BEGUN));
         Ok(left)
     }
 }

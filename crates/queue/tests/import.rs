@@ -64,7 +64,12 @@ fn topics_channels_and_messages_are_taken_over_once() {
     assert_eq!((copies.len(), copies[0].channel, copies[0].attempts), (1, 1, 2));
     assert_eq!(import.messages(empty).unwrap().count(), 0);
     assert_eq!(names(dir.path()), before, "nothing is changed before it is done");
+    assert!(import.begun().is_empty());
+    import.begin(&["t".to_owned()]).unwrap();
+    drop(import);
 
+    let import = Import::open(dir.path()).unwrap().unwrap();
+    assert_eq!(import.begun(), ["t"], "who died before the end is known");
     assert_eq!(import.finish().unwrap(), Vec::<String>::new());
     let after = [
         "gone.diskqueue.000000.dat",

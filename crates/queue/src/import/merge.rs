@@ -96,7 +96,7 @@ impl Messages {
                 self.readers.pop_front();
                 continue;
             };
-            let Some(queues) = self.notes.take(&head, number) else {
+            let Some(queues) = self.notes.take(&head, number, self.own) else {
                 reader.skip(&head)?;
                 continue;
             };
@@ -157,15 +157,19 @@ impl Notes {
         }
     }
 
-    /// The queues that have this message, which was met in one of them; none if it was given out.
-    fn take(&mut self, head: &Head, queue: usize) -> Option<Vec<(usize, u16)>> {
+    /// The queues that have this message, which was met in one of them. None if it was given out, or will
+    /// be when it is met in the topic's `own`.
+    fn take(&mut self, head: &Head, queue: usize, own: usize) -> Option<Vec<(usize, u16)>> {
         let Some(first) = self.first.get_mut(&(head.id, head.timestamp_ns)) else {
             return Some(vec![(queue, head.attempts)]);
         };
-        let mut at = std::mem::replace(first, GIVEN);
-        if at == GIVEN {
+        let mut at = *first;
+        // That of the topic was noted last and is first in the list.
+        let is_for_all = at < GIVEN && self.copies[at as usize].queue as usize == own;
+        if at == GIVEN || is_for_all && queue != own {
             return None;
         }
+        *first = GIVEN;
         let mut queues = Vec::new();
         while at != NONE {
             let note = &self.copies[at as usize];
@@ -234,7 +238,8 @@ mod tests {
         // nsqd died before it noted that it had read these of the topic.
         write(dir.path(), "t:a.diskqueue.000000.dat", &[frame(1, 1, "one"), frame(1, 1, "one")]);
         write(dir.path(), "t.diskqueue.000000.dat", &[frame(1, 0, "one"), frame(2, 0, "two")]);
-        assert_eq!(found(dir.path(), 100).0, ["one *", "two *"]);
+        write(dir.path(), "t:b.diskqueue.000000.dat", &[frame(3, 1, "three")]);
+        assert_eq!(found(dir.path(), 100).0, ["three 1x1", "one *", "two *"], "what is for all comes last");
     }
 
     #[test]
