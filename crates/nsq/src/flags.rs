@@ -136,6 +136,17 @@ pub fn json<O: Options>(options: &O, name: &str) -> Option<serde_json::Value> {
     flag.value(options).map(Value::json)
 }
 
+/// Sets the option that the file would call `name` to `text`, as a flag does. Lists grow.
+///
+/// # Errors
+/// There is no such option, or `text` is not for it.
+pub fn set<O>(flags: &[Flag<O>], options: &mut O, name: &str, text: &str) -> Result<(), String> {
+    let flag = flags.iter().find(|flag| flag.file_name() == name);
+    let value = flag.and_then(|flag| flag.value_mut(options));
+    let value = value.ok_or_else(|| format!("there is no option `{name}`"))?;
+    value.set(text).map_err(|error| format!("{name}: {error}"))
+}
+
 /// For tests: `(name, kind, default as usage shows it)` of every flag, by name.
 #[cfg(test)]
 pub(crate) fn usage_table<O: Options>() -> Vec<(&'static str, &'static str, String)> {

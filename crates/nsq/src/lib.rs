@@ -4,9 +4,10 @@
 //!
 //! Read in this order: [`version`] (which NSQ this is), [`flags`] and [`logging`] (how Go programs are
 //! started and heard), [`wire`] (the protocol without a socket), [`http`], [`nsqd`], [`lookupd`],
-//! [`cluster`] (many of both as one), [`admin`].
+//! [`cluster`] (many of both as one), [`admin`], [`client`] (the other side of the wire).
 
 pub mod admin;
+pub mod client;
 pub mod cluster;
 pub mod flags;
 pub mod host;

@@ -27,7 +27,7 @@ pub struct Tls {
 
 impl Tls {
     /// As rustls wants it. Blocking: reads the files.
-    pub(super) fn config(&self) -> Result<ClientConfig, Error> {
+    pub(crate) fn config(&self) -> Result<ClientConfig, Error> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
