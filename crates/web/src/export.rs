@@ -139,7 +139,7 @@ async fn data(
 
 async fn a1_stats(caller: Caller, State(export): State<Export>) -> Result<Response, Refusal> {
     let stats = export.app.catalog.of_account(caller.account.id);
-    Ok(json(&stats.iter().map(shapes::A1Stat::of).collect::<Vec<_>>()))
+    Ok(json(&stats.iter().map(shapes::Stat::of_a1).collect::<Vec<_>>()))
 }
 
 async fn a1_dataset(

@@ -1,29 +1,35 @@
 //! Settings, accounts and sessions: few rows, one statement each.
 
-use sqlx::Row;
-use sqlx::any::AnyRow;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+use sqlx::{Any, Row};
 
 use super::Sql;
-use super::dialect::{insert as insert_text, placeholders};
+use super::dialect::insert as insert_text;
 use super::failure::{absurd, failed};
 use crate::{Account, Error, Session};
 
+/// The row that has this key, if there is one.
+async fn row(sql: &Sql, table: &'static str, text: &'static str, key: &str) -> Result<Option<AnyRow>, Error> {
+    let mut reader = sql.reader(table).await?;
+    sqlx::query(text).bind(key).fetch_optional(&mut *reader).await.map_err(failed(table))
+}
+
+/// Runs one statement by itself; how many rows it has changed.
+async fn run(sql: &Sql, table: &'static str, query: Query<'_, Any, AnyArguments>) -> Result<u64, Error> {
+    let mut writer = sql.writer(table).await?;
+    let done = query.execute(&mut *writer).await.map_err(failed(table))?;
+    Ok(done.rows_affected())
+}
+
 pub(crate) async fn setting(sql: &Sql, name: &str) -> Result<Option<String>, Error> {
-    let fault = failed("settings");
-    let mut reader = sql.reader("settings").await?;
-    let row = sqlx::query("SELECT value FROM settings WHERE name = ?")
-        .bind(name)
-        .fetch_optional(&mut *reader)
-        .await
-        .map_err(fault)?;
-    row.map(|row| row.try_get(0).map_err(fault)).transpose()
+    let row = row(sql, "settings", "SELECT value FROM settings WHERE name = ?", name).await?;
+    row.map(|row| row.try_get(0).map_err(failed("settings"))).transpose()
 }
 
 pub(crate) async fn set_setting(sql: &Sql, name: &str, value: &str) -> Result<(), Error> {
     let text = sql.dialect.upsert("settings", &["name", "value"], 1);
-    let mut writer = sql.writer("settings").await?;
-    let query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(name).bind(value);
-    query.execute(&mut *writer).await.map_err(failed("settings"))?;
+    run(sql, "settings", sqlx::query(sqlx::AssertSqlSafe(text)).bind(name).bind(value)).await?;
     Ok(())
 }
 
@@ -53,8 +59,7 @@ fn account(row: &AnyRow) -> Result<Account, Error> {
 }
 
 pub(crate) async fn insert(sql: &Sql, account: &Account) -> Result<(), Error> {
-    let mut writer = sql.writer("accounts").await?;
-    sqlx::query(sqlx::AssertSqlSafe(insert_text("accounts", &ACCOUNT, 1)))
+    let query = sqlx::query(sqlx::AssertSqlSafe(insert_text("accounts", &ACCOUNT, 1)))
         .bind(i64::from(account.id))
         .bind(account.email.as_str())
         .bind(account.password_hash.as_deref())
@@ -62,16 +67,13 @@ pub(crate) async fn insert(sql: &Sql, account: &Account) -> Result<(), Error> {
         .bind(i64::from(account.ez_enabled))
         .bind(account.user_key.as_str())
         .bind(account.access_token.as_str())
-        .bind(account.created_at)
-        .execute(&mut *writer)
-        .await
-        .map_err(failed("accounts"))?;
+        .bind(account.created_at);
+    run(sql, "accounts", query).await?;
     Ok(())
 }
 
 pub(crate) async fn update(sql: &Sql, account: &Account) -> Result<(), Error> {
-    let mut writer = sql.writer("accounts").await?;
-    let done = sqlx::query(
+    let query = sqlx::query(
         "UPDATE accounts SET email = ?, password_hash = ?, ez_key = ?, ez_enabled = ?, user_key = ?, \
          access_token = ?, created_at = ? WHERE id = ?",
     )
@@ -82,37 +84,26 @@ pub(crate) async fn update(sql: &Sql, account: &Account) -> Result<(), Error> {
     .bind(account.user_key.as_str())
     .bind(account.access_token.as_str())
     .bind(account.created_at)
-    .bind(i64::from(account.id))
-    .execute(&mut *writer)
-    .await
-    .map_err(failed("accounts"))?;
-    if done.rows_affected() == 0 { Err(Error::Missing("account")) } else { Ok(()) }
+    .bind(i64::from(account.id));
+    if run(sql, "accounts", query).await? == 0 { Err(Error::Missing("account")) } else { Ok(()) }
 }
 
+const SESSION: [&str; 4] = ["token_hash", "account", "link", "expires_at"];
+
 pub(crate) async fn insert_session(sql: &Sql, session: &Session) -> Result<(), Error> {
-    let columns = placeholders(4);
-    let text = format!("INSERT INTO sessions (token_hash, account, link, expires_at) VALUES ({columns})");
-    let mut writer = sql.writer("sessions").await?;
-    sqlx::query(sqlx::AssertSqlSafe(text))
+    let query = sqlx::query(sqlx::AssertSqlSafe(insert_text("sessions", &SESSION, 1)))
         .bind(session.token_hash.as_str())
         .bind(i64::from(session.account))
         .bind(i64::from(session.link))
-        .bind(session.expires_at)
-        .execute(&mut *writer)
-        .await
-        .map_err(failed("sessions"))?;
+        .bind(session.expires_at);
+    run(sql, "sessions", query).await?;
     Ok(())
 }
 
 pub(crate) async fn session(sql: &Sql, token_hash: &str) -> Result<Option<Session>, Error> {
     let fault = failed("sessions");
-    let mut reader = sql.reader("sessions").await?;
-    let row = sqlx::query("SELECT account, link, expires_at FROM sessions WHERE token_hash = ?")
-        .bind(token_hash)
-        .fetch_optional(&mut *reader)
-        .await
-        .map_err(fault)?;
-    let Some(row) = row else { return Ok(None) };
+    let text = "SELECT account, link, expires_at FROM sessions WHERE token_hash = ?";
+    let Some(row) = row(sql, "sessions", text, token_hash).await? else { return Ok(None) };
     Ok(Some(Session {
         token_hash: token_hash.to_owned(),
         account: id(&row, 0, "sessions")?,
@@ -122,33 +113,17 @@ pub(crate) async fn session(sql: &Sql, token_hash: &str) -> Result<Option<Sessio
 }
 
 pub(crate) async fn take_session(sql: &Sql, token_hash: &str) -> Result<bool, Error> {
-    let mut writer = sql.writer("sessions").await?;
-    let done = sqlx::query("DELETE FROM sessions WHERE token_hash = ?")
-        .bind(token_hash)
-        .execute(&mut *writer)
-        .await
-        .map_err(failed("sessions"))?;
-    Ok(done.rows_affected() > 0)
+    let query = sqlx::query("DELETE FROM sessions WHERE token_hash = ?").bind(token_hash);
+    Ok(run(sql, "sessions", query).await? > 0)
 }
 
 pub(crate) async fn expire_sessions(sql: &Sql, now: i64) -> Result<u64, Error> {
-    let mut writer = sql.writer("sessions").await?;
-    let done = sqlx::query("DELETE FROM sessions WHERE expires_at < ?")
-        .bind(now)
-        .execute(&mut *writer)
-        .await
-        .map_err(failed("sessions"))?;
-    Ok(done.rows_affected())
+    run(sql, "sessions", sqlx::query("DELETE FROM sessions WHERE expires_at < ?").bind(now)).await
 }
 
 pub(crate) async fn clear_sessions(sql: &Sql, account: u32) -> Result<u64, Error> {
-    let mut writer = sql.writer("sessions").await?;
-    let done = sqlx::query("DELETE FROM sessions WHERE account = ?")
-        .bind(i64::from(account))
-        .execute(&mut *writer)
-        .await
-        .map_err(failed("sessions"))?;
-    Ok(done.rows_affected())
+    let query = sqlx::query("DELETE FROM sessions WHERE account = ?").bind(i64::from(account));
+    run(sql, "sessions", query).await
 }
 
 /// Column `column` as an id of ours.

@@ -33,7 +33,8 @@ pub struct Stat<'a> {
     name: &'a str,
     public: bool,
     counter: bool,
-    classic_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classic_key: Option<&'a str>,
     data_received_at: i64,
     created_at: i64,
 }
@@ -46,35 +47,15 @@ impl<'a> Stat<'a> {
             name: &stat.name,
             public: stat.public,
             counter: stat.kind == Kind::Counter,
-            classic_key: &stat.classic_key,
+            classic_key: Some(&stat.classic_key),
             data_received_at: stat.received_at.seconds(),
             created_at: stat.created_at.seconds(),
         }
     }
-}
 
-/// A stat of `/a1/stats`.
-#[derive(Serialize, Debug)]
-pub struct A1Stat<'a> {
-    id: &'a str,
-    name: &'a str,
-    public: bool,
-    counter: bool,
-    data_received_at: i64,
-    created_at: i64,
-}
-
-impl<'a> A1Stat<'a> {
-    /// As the command line reads it.
-    pub fn of(stat: &'a StatInfo) -> Self {
-        Self {
-            id: &stat.public_id,
-            name: &stat.name,
-            public: stat.public,
-            counter: stat.kind == Kind::Counter,
-            data_received_at: stat.received_at.seconds(),
-            created_at: stat.created_at.seconds(),
-        }
+    /// Of `/a1/stats`, as the command line reads it: without the key.
+    pub fn of_a1(stat: &'a StatInfo) -> Self {
+        Self { classic_key: None, ..Self::of(stat) }
     }
 }
 
@@ -241,7 +222,7 @@ mod tests {
             r#"{"id":"lxoC","name":"server load \"avg\" é","public":false,"counter":true,"classic_key":"NzMzGif9","data_received_at":1360861999,"created_at":1360000000}"#,
         );
         check(
-            &A1Stat::of(&stat(Kind::Value)),
+            &Stat::of_a1(&stat(Kind::Value)),
             r#"{"id":"lxoC","name":"server load \"avg\" é","public":false,"counter":false,"data_received_at":1360861999,"created_at":1360000000}"#,
         );
     }

@@ -1,7 +1,4 @@
-//! The export API and the pictures, as clients see them, over a real application.
-
-mod house;
-mod pictures;
+//! The export API, as clients see it.
 
 use std::time::Duration;
 
@@ -11,7 +8,7 @@ use base::Timestamp;
 use http::{Method, Request, StatusCode};
 use stats::{Kind, StatName};
 
-use house::{House, NOW};
+use crate::house::{House, NOW};
 
 /// The end of the open minute: where windows end.
 const END: i64 = NOW + 30;
@@ -69,7 +66,7 @@ async fn a_page_holds_ten_thousand_stats() {
         house.submit(&sent).await;
     }
     for (offset, expect) in [(0, 10_000), (10_000, 10), (10_010, 0)] {
-        let answer = house.get(&format!("/x/TOKEN/statlist?offset={offset}")).await;
+        let answer = house.get_signed_out(&format!("/x/TOKEN/statlist?offset={offset}")).await;
         let page: Vec<serde_json::Value> = serde_json::from_slice(&answer.body).expect("an array");
         assert_eq!(page.len(), expect, "{offset}");
     }
@@ -91,7 +88,7 @@ async fn points_are_what_was_sent() {
     }
     let start = END - 10_800;
     house.check(&format!("/x/TOKEN/data/{id}?t=3h1h&start={start}"), 200, &expect).await;
-    let week = house.get(&format!("/x/TOKEN/data/{id}")).await;
+    let week = house.get_signed_out(&format!("/x/TOKEN/data/{id}")).await;
     assert!(week.text().contains(r#""timeframe":"1 week @ 3 hours""#), "{}", week.text());
     assert_eq!(house.values(&id, "t=3m1m").await, [0.0, 3.0, 0.3]);
     house.end().await;
@@ -117,7 +114,7 @@ async fn values_are_exact_over_minutes_hours_and_days() {
         assert!(means.iter().all(|mean| *mean == 0.1 || *mean == 0.0), "{t}: {means:?}");
     }
     assert_eq!(house.values(&counter, "t=1y1y").await, [13.7]);
-    let answer = house.get(&format!("/x/TOKEN/data/{counter}?summary=7d")).await;
+    let answer = house.get_signed_out(&format!("/x/TOKEN/data/{counter}?summary=7d")).await;
     let json: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
     let points = json[0]["points"].as_array().expect("points");
     assert_eq!(points.len(), 7);
@@ -135,12 +132,12 @@ async fn five_stats_at_most_and_all_of_them_known() {
     for n in 0..6 {
         ids.push(house.send(&format!("stat {n}"), Kind::Counter, &[(0, f64::from(n))]).await);
     }
-    let answer = house.get(&format!("/x/TOKEN/data/{}/?t=1m1m", ids.join("/"))).await;
+    let answer = house.get_signed_out(&format!("/x/TOKEN/data/{}/?t=1m1m", ids.join("/"))).await;
     let json: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
     let names: Vec<_> = json.as_array().expect("an array").iter().map(|stat| stat["name"].clone()).collect();
     assert_eq!(names, ["stat 0", "stat 1", "stat 2", "stat 3", "stat 4"]);
     house.check(&format!("/x/TOKEN/data/{}/nope?t=1m1m", ids[0]), 404, r#"{"msg":"stat not found"}"#).await;
-    let invalid = house.get(&format!("/x/TOKEN/data/{}?t=1w", ids[0])).await;
+    let invalid = house.get_signed_out(&format!("/x/TOKEN/data/{}?t=1w", ids[0])).await;
     assert_eq!(invalid.status, StatusCode::BAD_REQUEST);
     assert!(invalid.text().starts_with(r#"{"msg":"`1w` is not a timeframe"#), "{}", invalid.text());
     house.end().await;
@@ -150,7 +147,7 @@ async fn five_stats_at_most_and_all_of_them_known() {
 async fn a_token_sees_its_own_account_only() {
     let house = House::new().await;
     let id = house.send("mine", Kind::Counter, &[(0, 1.0)]).await;
-    let other = house.other.access_token.clone();
+    let other = house.other().await.access_token.clone();
     house.check(&format!("/x/{other}/statlist"), 200, "[]").await;
     house.check(&format!("/x/{other}/stats/{id}"), 404, r#"{"msg":"stat not found"}"#).await;
     house.check(&format!("/x/{other}/data/{id}"), 404, r#"{"msg":"stat not found"}"#).await;
@@ -167,11 +164,11 @@ async fn pages_of_other_sites_may_read() {
     assert_eq!(preflight.status, StatusCode::NO_CONTENT);
     assert_eq!(preflight.header("access-control-allow-origin"), "*");
     assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD");
-    let read = house.get("/x/TOKEN/statlist").await;
+    let read = house.get_signed_out("/x/TOKEN/statlist").await;
     assert_eq!(read.header("access-control-allow-origin"), "*");
     assert_eq!((read.header("content-type"), read.header("cache-control")), ("application/json", "no-store"));
     assert_eq!(house.call(Method::HEAD, "/x/TOKEN/statlist").await.status, StatusCode::OK);
-    let refused = house.get("/x/guess/statlist").await;
+    let refused = house.get_signed_out("/x/guess/statlist").await;
     assert_eq!(refused.header("access-control-allow-origin"), "*", "a page can read why");
     house.end().await;
 }
@@ -180,10 +177,10 @@ async fn pages_of_other_sites_may_read() {
 async fn too_many_calls_are_told_in_stathats_words() {
     let house = House::new().await;
     for _ in 0..eyrie_web::export::caller::CALLS_PER_MINUTE {
-        assert_eq!(house.get("/x/TOKEN/statlist").await.text(), "[]");
+        assert_eq!(house.get_signed_out("/x/TOKEN/statlist").await.text(), "[]");
     }
     house.check("/x/TOKEN/statlist", 200, r#"{"Error":"Rate limit exceeded."}"#).await;
-    house.check(&format!("/x/{}/statlist", house.other.access_token), 200, "[]").await;
+    house.check(&format!("/x/{}/statlist", house.other().await.access_token), 200, "[]").await;
     house.clock.advance(Duration::from_secs(1));
     house.check("/x/TOKEN/statlist", 200, "[]").await;
     house.end().await;
@@ -193,7 +190,7 @@ async fn too_many_calls_are_told_in_stathats_words() {
 async fn the_command_line_is_answered_as_it_expects() {
     let house = House::new().await;
     let id = house.send("load", Kind::Value, &[(0, 1.0), (1, 2.0), (70, 7.0)]).await;
-    let unknown = house.get("/a1/stats").await;
+    let unknown = house.get_signed_out("/a1/stats").await;
     assert_eq!(unknown.status, StatusCode::UNAUTHORIZED);
     assert!(unknown.header("www-authenticate").starts_with("Basic "));
     let ask = async |path: String| {

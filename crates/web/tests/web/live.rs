@@ -36,12 +36,12 @@ async fn open(house: &House, path: &str) -> BodyDataStream {
 #[tokio::test]
 async fn a_page_hears_of_new_numbers_and_only_of_what_changed() {
     let house = House::new().await;
-    let id = house.send(house.me.id, "hello", Kind::Counter, &[(90, 1.0)]).await;
+    let id = house.send("hello", Kind::Counter, &[(90, 1.0)]).await;
     let mut stream = open(&house, &format!("/live?stats={id}&t=1h1m")).await;
     let all: serde_json::Value = serde_json::from_str(&next(&mut stream, "stat").await).expect("JSON");
     assert_eq!((all["from"].as_u64(), all["values"].as_array().map(Vec::len)), (Some(0), Some(60)));
     assert_eq!(all["figure"]["value"], 1.0);
-    house.send(house.me.id, "hello", Kind::Counter, &[(5, 4.0)]).await;
+    house.send("hello", Kind::Counter, &[(5, 4.0)]).await;
     let tail: serde_json::Value = serde_json::from_str(&next(&mut stream, "stat").await).expect("JSON");
     assert_eq!(tail["figure"]["value"], 5.0);
     assert!(tail["from"].as_u64() > Some(50), "{tail}");
@@ -54,7 +54,7 @@ async fn a_page_hears_of_new_numbers_and_only_of_what_changed() {
 async fn an_empty_page_hears_of_its_first_stat() {
     let house = House::new().await;
     let mut stream = open(&house, "/live").await;
-    let id = house.send(house.me.id, "hello", Kind::Counter, &[(1, 1.0)]).await;
+    let id = house.send("hello", Kind::Counter, &[(1, 1.0)]).await;
     assert_eq!(next(&mut stream, "first").await, format!("/stats/{id}?t=1h1m"));
     drop(stream);
     house.end().await;
@@ -63,22 +63,26 @@ async fn an_empty_page_hears_of_its_first_stat() {
 #[tokio::test]
 async fn an_open_list_hears_that_it_is_not_as_it_was() {
     let house = House::new().await;
-    let a = house.send(house.me.id, "a", Kind::Counter, &[(90, 1.0)]).await;
+    let a = house.send("a", Kind::Counter, &[(90, 1.0)]).await;
     let seen = house.get("/stats.json").await.json()["seen"].as_u64().expect("a revision");
     let mut stream = open(&house, &format!("/live?stats={a}&t=1d1h&list=stats&seen={seen}")).await;
     next(&mut stream, "stat").await;
-    let b = house.send(house.me.id, "b", Kind::Counter, &[(80, 1.0)]).await;
+    let b = house.send("b", Kind::Counter, &[(80, 1.0)]).await;
     let made: u64 = next(&mut stream, "list").await.parse().expect("a revision");
     house.post(&format!("/stats/{b}/delete"), "").await;
     let deleted: u64 = next(&mut stream, "list").await.parse().expect("a revision");
-    house.send(house.me.id, "b", Kind::Counter, &[(0, 1.0)]).await;
+    house.send("b", Kind::Counter, &[(0, 1.0)]).await;
     let revived: u64 = next(&mut stream, "list").await.parse().expect("a revision");
     assert!(seen < made && made < deleted && deleted < revived, "{seen} {made} {deleted} {revived}");
     // What came between a page and its stream is told at once; a list without lines waits for its first.
     let mut late = open(&house, &format!("/live?list=stats&seen={seen}&stats=")).await;
     assert_eq!(next(&mut late, "list").await, revived.to_string());
     let page = house.get("/stats").await;
-    assert!(page.text.contains(&format!("list=stats&amp;seen={revived}&amp;stats={a},{b}")), "{}", page.text);
+    assert!(
+        page.text().contains(&format!("list=stats&amp;seen={revived}&amp;stats={a},{b}")),
+        "{}",
+        page.text()
+    );
 
     assert_eq!(house.get_head("/live?list=eyrie&seen=1").await, 200, "the owner's");
     assert_eq!(house.get_signed_out("/live?list=stats&seen=1").await.status, 303);
@@ -98,7 +102,7 @@ async fn streams_have_a_limit_with_a_name() {
     let stream = open(&house, "/live").await;
     let full = house.get("/live").await;
     assert_eq!((full.status.as_u16(), full.header("retry-after")), (503, "10"));
-    assert!(full.text.contains("live_streams_max"), "{}", full.text);
+    assert!(full.text().contains("live_streams_max"), "{}", full.text());
     drop(stream);
     let again = || async { (house.get_head("/live").await == 200).then_some(()) };
     base::testkit::eventually(Duration::from_secs(10), "a closed stream makes room", again).await;
@@ -110,7 +114,7 @@ async fn what_is_taken_back_is_heard_of_no_more() {
     let house = House::new().await;
     let mut ids = Vec::new();
     for name in ["shown", "deleted"] {
-        ids.push(house.send(house.me.id, name, Kind::Counter, &[(90, 1.0)]).await);
+        ids.push(house.send(name, Kind::Counter, &[(90, 1.0)]).await);
         house.post(&format!("/stats/{}/public", ids[ids.len() - 1]), "public=on").await;
     }
     let both = format!("/live?stats={}&t=1h1m", ids.join(","));
@@ -131,7 +135,7 @@ async fn what_is_taken_back_is_heard_of_no_more() {
 #[tokio::test]
 async fn signing_out_ends_what_was_open() {
     let house = House::new().await;
-    let id = house.send(house.me.id, "hello", Kind::Counter, &[(90, 1.0)]).await;
+    let id = house.send("hello", Kind::Counter, &[(90, 1.0)]).await;
     let mut stream = open(&house, &format!("/live?stats={id}&t=1h1m")).await;
     next(&mut stream, "stat").await;
     house.post("/signout", "").await;
@@ -146,12 +150,12 @@ async fn one_stream_has_so_many_figures_and_strangers_have_so_many_streams() {
     let house = House::with(config).await;
     let mut ids = Vec::new();
     for name in ["a", "b"] {
-        ids.push(house.send(house.me.id, name, Kind::Counter, &[(90, 1.0)]).await);
+        ids.push(house.send(name, Kind::Counter, &[(90, 1.0)]).await);
     }
     let (a, b) = (&ids[0], &ids[1]);
     let much = house.get(&format!("/live?stats={a},{b}&t=10080m1m")).await;
     assert_eq!(much.status, 400);
-    assert!(much.text.contains("20160 figures") && much.text.contains("20000"), "{}", much.text);
+    assert!(much.text().contains("20160 figures") && much.text().contains("20000"), "{}", much.text());
     let twice = format!("/live?stats={a},{a}&t=10080m1m");
     assert_eq!(house.get_head(&twice).await, 200, "the same stat counts once");
     house.post(&format!("/stats/{a}/public"), "public=on").await;
@@ -161,7 +165,7 @@ async fn one_stream_has_so_many_figures_and_strangers_have_so_many_streams() {
     assert_eq!(stranger.status(), 200);
     let full = house.get_signed_out(&path).await;
     assert_eq!(full.status, 503);
-    assert!(full.text.contains("live_guests_max"), "{}", full.text);
+    assert!(full.text().contains("live_guests_max"), "{}", full.text());
     assert_eq!(house.get_head(&path).await, 200, "who is signed in has room");
     drop(stranger);
     house.end().await;

@@ -16,7 +16,7 @@ async fn only_public_stats_have_pictures() {
     let stat = house.app.catalog.by_public_id(&id).expect("it is there").id;
     house.app.catalog.set_public(stat, true).await.expect("public");
 
-    let svg = house.get(&path).await;
+    let svg = house.get_signed_out(&path).await;
     assert_eq!((svg.status, svg.header("content-type")), (StatusCode::OK, "image/svg+xml"));
     assert_eq!(svg.header("cache-control"), "public, max-age=60");
     assert_eq!(svg.header("access-control-allow-origin"), "*");
@@ -27,10 +27,10 @@ async fn only_public_stats_have_pictures() {
     );
     assert!(svg.text().contains("prefers-color-scheme:dark"));
 
-    let png = house.get(&format!("/c.png?s={id}&t=1d1h&w=300&h=120&theme=dark")).await;
+    let png = house.get_signed_out(&format!("/c.png?s={id}&t=1d1h&w=300&h=120&theme=dark")).await;
     assert_eq!((png.status, png.header("content-type")), (StatusCode::OK, "image/png"));
     assert_eq!(png.body[16..24], [0, 0, 2, 88, 0, 0, 0, 240], "600 by 240");
-    let again = house.get(&format!("/c.png?s={id}&t=1d1h&w=300&h=120&theme=dark")).await;
+    let again = house.get_signed_out(&format!("/c.png?s={id}&t=1d1h&w=300&h=120&theme=dark")).await;
     assert_eq!(png.body, again.body);
 
     house.check(&format!("/c.png?s={id}&w=1"), 400, "w is a number of pixels from 60 to 2000\n").await;
@@ -50,7 +50,7 @@ async fn a_png_has_words_on_it() {
     let stat = house.app.catalog.by_public_id(&id).expect("it is there").id;
     house.app.catalog.set_public(stat, true).await.expect("public");
     let [with, without] = ["signups", ""].map(|title| format!("/c.png?s={id}&h=110&title={title}"));
-    let (with, without) = (house.get(&with).await.body, house.get(&without).await.body);
+    let (with, without) = (house.get_signed_out(&with).await.body, house.get_signed_out(&without).await.body);
     assert_ne!(with, without, "the fonts are compiled in");
     house.end().await;
 }
