@@ -6,7 +6,7 @@ use bytes::Bytes;
 use queue::Error;
 use queue::broker::{Consumer, MessageId, Subscriber};
 
-use super::{Connection, Reply};
+use super::{Connection, Reply, publishing};
 use crate::wire::{CLOSE_WAIT, Command, Name, OK, Phase, RawId, Refusal};
 
 /// A channel may be deleted between finding and entering it; so often it is made again.
@@ -73,7 +73,7 @@ impl Connection {
         let mut attempts = 0;
         let consumer = loop {
             attempts += 1;
-            let entered = match self.topic(&topic).await {
+            let entered = match publishing::topic(&self.service.nsqd, &topic).await {
                 Ok(found) => match found.channel(&channel).await {
                     Ok(channel) => channel.subscribe(subscriber),
                     Err(error) => Err(error),

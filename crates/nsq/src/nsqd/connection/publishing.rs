@@ -8,6 +8,7 @@ use queue::broker::{NewMessage, Published, Topic};
 
 use super::bodies::Bodies;
 use super::{Connection, Reply};
+use crate::nsqd::Nsqd;
 use crate::wire::{Batch, Extra, Name, Refusal};
 
 /// Messages of a batch that are kept allocated for the next one.
@@ -101,17 +102,17 @@ impl Connection {
                 published => return published,
             }
         }
-        let topic = self.topic(name).await?;
+        let topic = topic(&self.service.nsqd, name).await?;
         let published = topic.publish(&self.publishing.messages);
         self.publishing.topic = Some(topic);
         published
     }
+}
 
-    /// Finds or makes a topic.
-    pub(super) async fn topic(&self, name: &str) -> Result<Arc<Topic>, Error> {
-        match self.service.nsqd.find_topic(name) {
-            Some(topic) => Ok(topic),
-            None => self.service.nsqd.topic(name).await,
-        }
+/// Finds or makes a topic.
+pub(super) async fn topic(nsqd: &Nsqd, name: &str) -> Result<Arc<Topic>, Error> {
+    match nsqd.find_topic(name) {
+        Some(topic) => Ok(topic),
+        None => nsqd.topic(name).await,
     }
 }
