@@ -10,26 +10,26 @@
 //!     └─ backlog, read from the log
 //! ```
 //! Read `message` and `record` (what a message is, and in the log), `channel::core` (what a channel
-//! decides, pure), [`Channel`] and [`Consumer`] (its shell), [`Topic`], then [`Broker`]. The mechanism
-//! is described in `docs/internals/queue.md`.
+//! decides, pure), [`Channel`] and [`Consumer`] (its shell), [`Topic`], then [`Broker`]; for what
+//! outlives the process `journal`, `image` (pure), `snapshot` and `recovery`. The mechanism and the
+//! formats are described in `docs/internals/queue.md`.
 //!
-//! Seams for rules beyond NSQ: `Topic::publish` admits a message, `Core::failed_attempt` decides what
-//! becomes of one that was handed out in vain, `Core::done` ends one.
+//! Seams for rules beyond NSQ, each the only place of its kind: `Topic::publish` admits a message,
+//! `Core::failed_attempt` decides what becomes of one that was handed out in vain, `Core::done` ends
+//! one, `Core::take` passes over what has expired, `Topic::floor` says which records are not needed
+//! any more, and `Policy::check` what can be asked for.
 //!
 //! **Invariant**: the core of a channel knows neither clock nor file nor task.
 //!
 //! **Invariant**: locks are taken topic first, then channel, and neither across an `await`.
 
-#![allow(
-    dead_code,
-    reason = "the journal and the rules that use the rest of the building blocks land beside them"
-)]
-
 mod varint;
 
 mod ranges;
+#[allow(dead_code, reason = "a timer wheel is whole with its length, though nobody asks for it yet")]
 mod wheel;
 
+#[allow(dead_code, reason = "kept over restarts by what lands beside it")]
 mod dedup;
 mod quantiles;
 
@@ -37,6 +37,7 @@ mod message;
 mod record;
 
 mod policy;
+#[allow(dead_code, reason = "kept over restarts by what lands beside it")]
 mod rules;
 mod stats;
 
@@ -45,15 +46,20 @@ mod ground;
 mod channel;
 mod topic;
 
+mod image;
+mod journal;
+mod recovery;
+mod snapshot;
+
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use base::Clock;
 use base::tasks::TaskGroup;
-use log::Durability;
+use log::{Durability, StreamId};
 use parking_lot::RwLock;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
@@ -63,12 +69,16 @@ pub use message::{Delivery, MessageId, NODE_ID_MAX, NewMessage, Origin, Peeked, 
 pub use policy::{Overflow, Policy};
 pub use quantiles::{Percentile, Percentiles};
 pub use record::NAME_BYTES_MAX;
+pub use recovery::Recovered;
 pub use rules::dead::dead_letter_topic;
 pub use stats::{ChannelStats, ConsumerStats, Event, TopicStats};
 pub use topic::{CHANNELS_MAX, Published, Topic};
 
 use crate::{Error, Queue, check_name, is_ephemeral};
 use ground::Ground;
+use image::Image;
+use journal::Journal;
+use journal::entry::Entry;
 use rules::room::sweep;
 
 /// A channel with a log behind it keeps at least so many messages in memory, however small
@@ -114,17 +124,6 @@ impl Default for Config {
     }
 }
 
-/// What opening found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Topics.
-    pub topics: usize,
-    /// Channels.
-    pub channels: usize,
-    /// Messages that wait, over all channels and topics without channels.
-    pub messages: u64,
-}
-
 /// All topics and channels of a node. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Broker(Arc<Inner>);
@@ -133,19 +132,21 @@ pub struct Broker(Arc<Inner>);
 pub(crate) struct Inner {
     ground: Arc<Ground>,
     queue: Queue,
+    /// Where the snapshot lies, and the position it speaks of.
+    dir: PathBuf,
+    snapshot_position: AtomicU64,
     topics: RwLock<BTreeMap<Arc<str>, Arc<Topic>>>,
 }
 
 impl Broker {
     /// Opens over a queue. Blocking; to be called within a tokio runtime, on which its tasks run.
     ///
-    /// So far topics and channels do not outlive the process.
-    ///
     /// # Errors
-    /// A configuration that makes no sense.
+    /// A configuration that makes no sense; the snapshot or the log cannot be read, or is of a newer
+    /// version.
     pub fn open(
         queue: Queue,
-        _dir: &Path,
+        dir: &Path,
         config: Config,
         clock: Clock,
         tasks: &TaskGroup,
@@ -153,6 +154,8 @@ impl Broker {
         if config.node_id > NODE_ID_MAX {
             return Err(Error::Invalid(format!("node {} is beyond {NODE_ID_MAX}", config.node_id)));
         }
+        let journal = Journal::new(queue.log().clone(), queue.topic(journal::TOPIC)?.stream());
+        let (image, records) = recovery::recover(&queue, dir, &config, journal.stream)?;
         let ground = Arc::new(Ground {
             log: queue.log().clone(),
             config,
@@ -162,10 +165,38 @@ impl Broker {
             events: broadcast::Sender::new(EVENTS_MAX),
             control: tokio::sync::Mutex::new(()),
             is_closing: AtomicBool::new(false),
+            journal,
+            next_channel: AtomicU32::new(image.next_channel.max(1)),
         });
-        let broker = Self(Arc::new(Inner { ground, queue, topics: RwLock::default() }));
-        tasks.spawn("expired messages", sweep(Arc::downgrade(&broker.0), tasks.stop_signal()));
-        Ok((broker, Recovered::default()))
+        let broker = Self(Arc::new(Inner {
+            ground: ground.clone(),
+            queue,
+            dir: dir.to_owned(),
+            snapshot_position: AtomicU64::new(image.position),
+            topics: RwLock::default(),
+        }));
+        let recovered = broker.start(image, records);
+        let _inside = ground.runtime.enter();
+        ground.tasks.spawn("queue journal", journal::run(ground.clone()));
+        ground.tasks.spawn("expired messages", sweep(Arc::downgrade(&broker.0), ground.tasks.stop_signal()));
+        ground.tasks.spawn("queue snapshots", snapshot::run(Arc::downgrade(&broker.0), ground.clone()));
+        Ok((broker, recovered))
+    }
+
+    /// Makes topics and channels from an image.
+    fn start(&self, image: Image, records: u64) -> Recovered {
+        let mut recovered = Recovered { records, ..Recovered::default() };
+        for (stream, of) in image.topics {
+            let topic = Topic::recovered(&self.0.ground, Arc::downgrade(&self.0), StreamId(stream), of);
+            topic.channels().iter().for_each(|channel| channel.start());
+            let stats = topic.stats();
+            recovered.topics += 1;
+            recovered.channels += stats.channels.len();
+            let waiting = stats.channels.iter().map(|channel| channel.depth + channel.deferred_count);
+            recovered.messages += stats.depth + waiting.sum::<u64>();
+            self.0.topics.write().insert(topic.name.clone(), topic);
+        }
+        recovered
     }
 
     /// Finds or makes a topic.
@@ -179,6 +210,9 @@ impl Broker {
         }
         check_name(name)?;
         let ground = &self.0.ground;
+        if name == journal::TOPIC {
+            return Err(Error::Reserved(name.to_owned()));
+        }
         if let Some(prefix) =
             ground.config.reserved_prefixes.iter().find(|prefix| name.starts_with(&***prefix))
         {
@@ -191,14 +225,17 @@ impl Broker {
         if let Some(topic) = self.find_topic(name) {
             return Ok(topic);
         }
-        let stream = if is_ephemeral(name) {
-            None
+        let broker = Arc::downgrade(&self.0);
+        let topic = if is_ephemeral(name) {
+            Topic::new(ground, broker, name, None, ground.log.end().0)
         } else {
-            let (queue, name) = (self.0.queue.clone(), name.to_owned());
-            let made = tokio::task::spawn_blocking(move || queue.topic(&name)).await;
-            Some(made.map_err(|_| Error::Exiting)??.stream())
+            let (queue, of) = (self.0.queue.clone(), name.to_owned());
+            let made = tokio::task::spawn_blocking(move || queue.topic(&of)).await;
+            let stream = made.map_err(|_| Error::Exiting)??.stream();
+            let entry = Entry::TopicMade { stream: stream.0, name: name.to_owned() };
+            let born = ground.journal.append(&entry, Durability::Os)?.await?;
+            Topic::new(ground, broker, name, Some(stream), born.0)
         };
-        let topic = Topic::new(ground, Arc::downgrade(&self.0), name, stream);
         self.0.topics.write().insert(topic.name.clone(), topic.clone());
         ground.tell(Event::TopicMade { topic: topic.name.clone() });
         Ok(topic)
@@ -236,22 +273,24 @@ impl Broker {
         status.poisoned.or(status.full).map_or(Ok(()), Err)
     }
 
-    /// Ends all topics: consumers are told [`Error::Exiting`], nothing is taken in any more.
+    /// Ends all topics: consumers are told [`Error::Exiting`], nothing is taken in any more. Then writes
+    /// down where everything is; what is in flight will be delivered again.
     ///
     /// # Errors
-    /// None so far.
+    /// The snapshot cannot be written. The journal knows all but the last milliseconds.
     pub async fn close(&self) -> Result<(), Error> {
         let ground = &self.0.ground;
-        let _control = ground.control.lock().await;
+        let control = ground.control.lock().await;
         ground.is_closing.store(true, Ordering::Release);
         self.topics().iter().for_each(|topic| topic.close());
-        Ok(())
+        ground.journal.flush();
+        self.0.snapshot(&control).await
     }
 }
 
 impl Inner {
     pub(crate) async fn delete_topic(&self, name: &str) -> Result<(), Error> {
-        let _control = self.ground.control.lock().await;
+        let control = self.ground.control.lock().await;
         let topic = self.topics.write().remove(name).ok_or_else(|| Error::TopicNotFound(name.to_owned()))?;
         topic.close();
         for channel in topic.channels() {
@@ -259,6 +298,11 @@ impl Inner {
                 .tell(Event::ChannelDeleted { topic: topic.name.clone(), channel: channel.name.clone() });
         }
         self.ground.tell(Event::TopicDeleted { topic: topic.name.clone() });
+        if let Some(stream) = topic.stream {
+            let entry = Entry::TopicDeleted { stream: stream.0 };
+            self.confirm(self.ground.journal.append(&entry, Durability::Os), &control).await?;
+            self.release_all(stream);
+        }
         Ok(())
     }
 }

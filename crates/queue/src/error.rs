@@ -29,6 +29,9 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// The state of the channels cannot be read or written.
+    #[error("channels.snapshot: {0}")]
+    Snapshot(String),
     /// There is no such topic.
     #[error("there is no topic `{0}`")]
     TopicNotFound(String),
@@ -73,7 +76,7 @@ impl Error {
             Self::Log(error) => error.kind(),
             Self::Name(_) | Self::Invalid(_) => ErrorKind::Invalid,
             Self::Topics { .. } | Self::TooManyConsumers { .. } | Self::TopicFull { .. } => ErrorKind::Busy,
-            Self::List(_) | Self::Import { .. } | Self::Exiting => ErrorKind::Unavailable,
+            Self::List(_) | Self::Snapshot(_) | Self::Import { .. } | Self::Exiting => ErrorKind::Unavailable,
             Self::TopicNotFound(_) | Self::ChannelNotFound(_) | Self::NotInFlight => ErrorKind::NotFound,
             Self::Reserved(_) | Self::NotOwner => ErrorKind::Denied,
         }

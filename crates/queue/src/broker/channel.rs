@@ -3,16 +3,19 @@
 mod consumer;
 pub(crate) mod consumers;
 pub(crate) mod core;
+#[cfg(test)]
+mod model;
 pub(crate) mod pending;
+mod picture;
 mod reading;
 mod timing;
 mod waiting;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use base::Timestamp;
-use log::StreamId;
+use base::{ErrorKind, Timestamp};
+use log::{Durability, StreamId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -20,8 +23,14 @@ pub use consumer::Consumer;
 pub use consumers::{Proximity, Subscriber};
 
 use self::core::{Core, Limits};
+use self::pending::PENDING_MAX;
 use super::ground::Ground;
+use super::image::ChannelImage;
+use super::journal::Journal;
+use super::journal::entry::Entry;
 use super::message::{Message, MessageId, Peeked, Place};
+use super::quantiles::Quantiles;
+use super::snapshot::Control;
 use super::stats::ChannelStats;
 use super::topic::Topic;
 use crate::{Error, is_ephemeral};
@@ -34,10 +43,14 @@ pub const PEEK_MAX: usize = 1_000;
 #[derive(Debug)]
 pub struct Channel {
     pub(crate) ground: Arc<Ground>,
-    pub(crate) topic: std::sync::Weak<Topic>,
+    pub(crate) topic: Weak<Topic>,
     pub(crate) name: Arc<str>,
     /// Where its backlog is; none: in memory only.
     pub(crate) stream: Option<StreamId>,
+    /// By which the journal knows it; none: the journal does not, because it is ephemeral.
+    pub(crate) number: Option<u32>,
+    /// Itself.
+    this: Weak<Channel>,
     pub(crate) state: Mutex<State>,
     timer: Notify,
     reader: Notify,
@@ -53,6 +66,12 @@ pub(crate) struct State {
     is_reading: bool,
     /// Dead letters are being moved.
     pub(crate) is_burying: bool,
+    /// The journal will ask what there is to tell.
+    is_untold: bool,
+    /// And was told that it is much.
+    is_hurried: bool,
+    /// From publishing to finishing; none unless configured.
+    pub(crate) latencies: Option<Quantiles>,
 }
 
 /// What is to be done once the lock is free.
@@ -62,6 +81,8 @@ pub(crate) struct Effects {
     wake: Option<Waker>,
     timer: bool,
     reader: bool,
+    journal: bool,
+    hurry: bool,
 }
 
 impl State {
@@ -75,27 +96,69 @@ impl State {
         let timer = is_earlier || !self.is_burying && !self.core.rules.dead().is_empty();
         let reader = !self.is_reading && self.core.wants_reading();
         self.is_reading |= reader;
-        Effects { wake: self.waiting.next(&self.core), timer, reader }
+        let journal = !self.is_untold && self.core.pending.events > 0;
+        let hurry = !self.is_hurried && self.core.pending.len() >= PENDING_MAX;
+        self.is_untold |= journal;
+        self.is_hurried |= hurry;
+        Effects { wake: self.waiting.next(&self.core), timer, reader, journal, hurry }
     }
 }
 
 impl Channel {
-    pub(crate) fn new(ground: &Arc<Ground>, topic: &Arc<Topic>, name: &str, from: (u64, u64)) -> Arc<Self> {
-        let stream = topic.stream;
-        let limits = ground.limits(stream.is_none() || is_ephemeral(name));
-        let core = Core::new(limits, from.0, from.1);
+    pub(crate) fn new(
+        ground: &Arc<Ground>,
+        topic: &Arc<Topic>,
+        name: &str,
+        number: Option<u32>,
+        from: (u64, u64),
+    ) -> Arc<Self> {
+        let limits = ground.limits(number.is_none());
+        let core = Core::new(limits, from.0, from.1, ground.clock.now().millis());
+        Self::with(ground, topic, name, number, core)
+    }
+
+    /// As it was before a restart.
+    pub(crate) fn recovered(
+        ground: &Arc<Ground>,
+        topic: &Arc<Topic>,
+        number: u32,
+        image: ChannelImage,
+        end: u64,
+    ) -> Arc<Self> {
+        let name = image.name.clone();
+        let core = Core::from_image(ground.limits(false), image, end, ground.clock.now().millis());
+        Self::with(ground, topic, &name, Some(number), core)
+    }
+
+    fn with(
+        ground: &Arc<Ground>,
+        topic: &Arc<Topic>,
+        name: &str,
+        number: Option<u32>,
+        core: Core,
+    ) -> Arc<Self> {
+        let config = &ground.config;
+        let latencies = (!config.percentiles.is_empty()).then(|| {
+            let now_ms = u64::try_from(ground.clock.now().millis()).unwrap_or(0);
+            Quantiles::new(config.percentiles.as_slice().into(), config.percentile_window, now_ms)
+        });
         let state = State {
             core,
             waiting: Waiting::default(),
             armed_ms: i64::MAX,
             is_reading: false,
             is_burying: false,
+            is_untold: false,
+            is_hurried: false,
+            latencies,
         };
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
             ground: ground.clone(),
             topic: Arc::downgrade(topic),
             name: name.into(),
-            stream,
+            stream: topic.stream,
+            number,
+            this: this.clone(),
             state: Mutex::new(state),
             timer: Notify::new(),
             reader: Notify::new(),
@@ -151,9 +214,9 @@ impl Channel {
     /// # Errors
     /// The topic was deleted, or the log takes nothing.
     pub async fn set_paused(&self, is_paused: bool) -> Result<(), Error> {
-        let _control = self.ground.control.lock().await;
+        let control = self.ground.control.lock().await;
         self.change(|state| state.core.is_paused = is_paused);
-        Ok(())
+        self.confirm(&control, |stream, channel| Entry::ChannelPaused { stream, channel, is_paused }).await
     }
 
     /// Everything the channel was given by now counts as finished, what consumers have included.
@@ -161,12 +224,13 @@ impl Channel {
     /// # Errors
     /// The log takes nothing.
     pub async fn empty(&self) -> Result<(), Error> {
-        let _control = self.ground.control.lock().await;
-        self.change(|state| {
+        let control = self.ground.control.lock().await;
+        let end = self.change(|state| {
             let end = state.core.end;
             state.core.empty(0..end);
+            end
         });
-        Ok(())
+        self.confirm(&control, |stream, channel| Entry::ChannelEmptied { stream, channel, end }).await
     }
 
     /// Shows at most `max` (and at most [`PEEK_MAX`]) of the messages that are ready, in flight or
@@ -200,7 +264,9 @@ impl Channel {
 
     /// How it is.
     pub fn stats(&self) -> ChannelStats {
-        let state = self.state.lock();
+        let now_ms = u64::try_from(self.ground.clock.now().millis()).unwrap_or(0);
+        let mut state = self.state.lock();
+        let percentiles = state.latencies.as_mut().map(|latencies| latencies.percentiles(now_ms));
         let core = &state.core;
         let depth = core.depth();
         let waiting = core.ready.len() + core.rules.parked_count();
@@ -220,7 +286,7 @@ impl Channel {
             client_count: core.consumers.len() as u64,
             paused: core.is_paused,
             consumers: core.consumers.iter().map(consumers::Consumer::stats).collect(),
-            percentiles: None,
+            percentiles,
         }
     }
 
@@ -233,6 +299,41 @@ impl Channel {
         wakers.into_iter().for_each(Waker::wake);
         self.timer.notify_one();
         self.reader.notify_one();
+    }
+
+    /// Tells the journal what became of messages. False if the log does not take it: then it is kept,
+    /// and told later.
+    pub(crate) fn tell(&self, journal: &Journal) -> bool {
+        let told = {
+            let mut state = self.state.lock();
+            (state.is_untold, state.is_hurried) = (false, false);
+            let delivered = state.core.delivered;
+            state.core.pending.take(delivered)
+        };
+        let (Some(mut progress), Some(stream), Some(channel)) = (told, self.stream, self.number) else {
+            return true;
+        };
+        let entry =
+            Entry::ChannelProgress { stream: stream.0, channel, progress: std::mem::take(&mut progress) };
+        let Err(error) = journal.append(&entry, Durability::Os) else { return true };
+        tracing::debug!(%error, channel = &*self.name, "what became of messages is told later");
+        if let Entry::ChannelProgress { progress, .. } = &entry {
+            self.change(|state| state.core.pending.restore(progress));
+        }
+        // A log that has stopped takes nothing ever again.
+        error.kind() != ErrorKind::Busy
+    }
+
+    /// Makes a change that was made in memory known to the journal.
+    async fn confirm(
+        &self,
+        control: &Control<'_>,
+        entry: impl FnOnce(u32, u32) -> Entry,
+    ) -> Result<(), Error> {
+        let (Some(stream), Some(channel)) = (self.stream, self.number) else { return Ok(()) };
+        let broker = self.topic.upgrade().and_then(|topic| topic.broker.upgrade()).ok_or(Error::Exiting)?;
+        let appended = self.ground.journal.append(&entry(stream.0, channel), Durability::Os);
+        broker.confirm(appended, control).await
     }
 
     /// Takes messages the topic just published, whose records end at these positions.
@@ -263,6 +364,12 @@ impl Channel {
         }
         if effects.reader {
             self.reader.notify_one();
+        }
+        if effects.journal {
+            self.ground.journal.add(self.this.clone());
+        }
+        if effects.hurry {
+            self.ground.journal.hurry();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What topics and channels of one broker have in common.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use base::Clock;
 use base::tasks::TaskGroup;
@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
 use super::Config;
+use super::journal::Journal;
 use super::stats::Event;
 
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub(crate) struct Ground {
     /// Held by whoever makes, deletes, pauses or empties something: one at a time.
     pub(crate) control: tokio::sync::Mutex<()>,
     pub(crate) is_closing: AtomicBool,
+    pub(crate) journal: Journal,
+    /// Number of the next channel; never zero, and never given out twice.
+    pub(crate) next_channel: AtomicU32,
 }
 
 impl Ground {

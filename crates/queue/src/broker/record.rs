@@ -129,7 +129,7 @@ pub(crate) fn message(position: u64, payload: &Bytes) -> Option<Message> {
         expires_ms: fields.expires_ms,
         key_hash: key_hash(fields.key),
         attempts: fields.attempts,
-        in_order: true,
+        in_order: fields.deliver_at_ms == 0,
         body: payload.slice(payload.len() - rest.len()..),
     })
 }

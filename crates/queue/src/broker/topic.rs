@@ -2,9 +2,10 @@
 
 mod publish;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
-use log::StreamId;
+use log::{Durability, StreamId};
 use parking_lot::Mutex;
 
 pub use publish::Published;
@@ -12,15 +13,26 @@ pub use publish::Published;
 use super::Inner;
 use super::channel::Channel;
 use super::ground::Ground;
+use super::image::TopicImage;
+use super::journal::entry::Entry;
 use super::message::Message;
 use super::policy::Policy;
+use super::quantiles::Quantiles;
 use super::rules::milestones::Milestones;
 use super::rules::publishes::Publishes;
+use super::snapshot::Control;
 use super::stats::{Event, TopicStats};
 use crate::{Error, check_name, is_ephemeral};
 
 /// Most channels of a topic.
 pub const CHANNELS_MAX: usize = 1_000;
+
+/// A channel that was asked for.
+enum Made {
+    There(Arc<Channel>),
+    /// And when it will be known after a restart.
+    New(Arc<Channel>, Option<log::Append>),
+}
 
 /// A stream of messages, of which each channel gets a copy.
 #[derive(Debug)]
@@ -30,6 +42,8 @@ pub struct Topic {
     pub(crate) name: Arc<str>,
     /// None: it lives in memory only.
     pub(crate) stream: Option<StreamId>,
+    /// Position of the record that made it.
+    pub(crate) born: u64,
     pub(crate) state: Mutex<State>,
 }
 
@@ -85,10 +99,74 @@ impl Topic {
         broker: Weak<Inner>,
         name: &str,
         stream: Option<StreamId>,
+        born: u64,
     ) -> Arc<Self> {
-        let position = ground.log.end().0;
-        let state = State { next_position: position, given: (0, position), ..State::default() };
-        Arc::new(Self { ground: ground.clone(), broker, name: name.into(), stream, state: Mutex::new(state) })
+        let state = State { next_position: born, given: (0, born), ..State::default() };
+        Arc::new(Self {
+            ground: ground.clone(),
+            broker,
+            name: name.into(),
+            stream,
+            born,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// As it was before a restart. Its channels are not started yet.
+    pub(crate) fn recovered(
+        ground: &Arc<Ground>,
+        broker: Weak<Inner>,
+        stream: StreamId,
+        image: TopicImage,
+    ) -> Arc<Self> {
+        let topic = Self::new(ground, broker, &image.name, Some(stream), image.born);
+        let end = image.given.0;
+        let channels = image.channels.into_iter();
+        let channels = channels.map(|(number, of)| Channel::recovered(ground, &topic, number, of, end));
+        let mut channels: Vec<_> = channels.collect();
+        channels.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut state = State {
+            next_seq: image.next.0,
+            next_position: image.next.1,
+            given: image.given,
+            is_paused: image.is_paused,
+            channels,
+            message_count: image.message_count,
+            message_bytes: image.message_bytes,
+            ..State::default()
+        };
+        for channel in &state.channels {
+            channel.change(|of| of.core.set_rules(&image.policy));
+        }
+        state.set_policy(image.policy, ground.clock.now().millis());
+        *topic.state.lock() = state;
+        topic
+    }
+
+    /// What must be known to go on with it, its channels included.
+    pub(crate) fn image(&self) -> TopicImage {
+        let state = self.state.lock();
+        let channels = state
+            .channels
+            .iter()
+            .filter_map(|channel| Some((channel.number?, channel.state.lock().core.image(&channel.name))));
+        TopicImage {
+            name: self.name.to_string(),
+            born: self.born,
+            next: (state.next_seq, state.next_position),
+            given: state.given,
+            is_paused: state.is_paused,
+            message_count: state.message_count,
+            message_bytes: state.message_bytes,
+            policy: state.policy.clone(),
+            channels: channels.collect(),
+        }
+    }
+
+    /// The one place where it is decided which of its records are not needed any more: those below
+    /// this position.
+    pub(crate) fn floor(&self, image: &TopicImage) -> u64 {
+        image.channels.values().map(|channel| channel.position).fold(image.given.1, u64::min)
     }
 
     /// Its name.
@@ -129,42 +207,68 @@ impl Topic {
         }
         check_name(name)?;
         let _control = self.ground.control.lock().await;
+        let (channel, appended) = match self.make_channel(name)? {
+            Made::There(channel) => return Ok(channel),
+            Made::New(channel, appended) => (channel, appended),
+        };
+        if let Some(appended) = appended
+            && let Err(error) = appended.await
+        {
+            let mut state = self.state.lock();
+            state.channels.retain(|other| !Arc::ptr_eq(other, &channel));
+            channel.close();
+            return Err(error.into());
+        }
+        self.ground.tell(Event::ChannelMade { topic: self.name.clone(), channel: channel.name.clone() });
+        Ok(channel)
+    }
+
+    fn make_channel(self: &Arc<Self>, name: &str) -> Result<Made, Error> {
         let mut state = self.state.lock();
         if state.is_closed {
             return Err(Error::Exiting);
         }
         let at = match state.find(name) {
-            Ok(at) => return Ok(state.channels[at].clone()),
+            Ok(at) => return Ok(Made::There(state.channels[at].clone())),
             Err(at) => at,
         };
         if state.channels.len() >= CHANNELS_MAX {
             return Err(Error::Invalid(format!("a topic has at most {CHANNELS_MAX} channels")));
         }
-        let channel = Channel::new(&self.ground, self, name, state.given);
+        let stream = self.stream.filter(|_| !is_ephemeral(name));
+        let number = stream.map(|_| self.ground.next_channel.fetch_add(1, Ordering::AcqRel));
+        let mut appended = None;
+        if let (Some(stream), Some(channel)) = (stream, number) {
+            let entry =
+                Entry::ChannelMade { stream: stream.0, channel, name: name.to_owned(), from: state.given };
+            appended = Some(self.ground.journal.append(&entry, Durability::Os)?);
+        }
+        let channel = Channel::new(&self.ground, self, name, number, state.given);
         channel.change(|of| of.core.set_rules(&state.policy));
         state.channels.insert(at, channel.clone());
         channel.start();
         state.give(self.ground.clock.now().millis());
-        drop(state);
-        self.ground.tell(Event::ChannelMade { topic: self.name.clone(), channel: channel.name.clone() });
-        Ok(channel)
+        Ok(Made::New(channel, appended))
     }
 
     /// Deletes a channel and all it keeps.
     ///
     /// # Errors
-    /// [`Error::ChannelNotFound`].
+    /// [`Error::ChannelNotFound`], or nothing can be written.
     pub async fn delete_channel(&self, name: &str) -> Result<(), Error> {
-        let is_last = {
-            let _control = self.ground.control.lock().await;
+        let control = self.ground.control.lock().await;
+        let (channel, given, is_last) = {
             let mut state = self.state.lock();
             let at = state.find(name).map_err(|_| Error::ChannelNotFound(name.to_owned()))?;
             let channel = state.channels.remove(at);
             channel.close();
-            self.ground
-                .tell(Event::ChannelDeleted { topic: self.name.clone(), channel: channel.name.clone() });
-            state.channels.is_empty()
+            (channel, state.given, state.channels.is_empty())
         };
+        self.ground.tell(Event::ChannelDeleted { topic: self.name.clone(), channel: channel.name.clone() });
+        if let Some(channel) = channel.number {
+            self.confirm(&control, |stream| Entry::ChannelDeleted { stream, channel, given }).await?;
+        }
+        drop(control);
         if is_last && self.is_ephemeral() {
             self.end().await;
         }
@@ -193,11 +297,14 @@ impl Topic {
     /// # Errors
     /// The log takes nothing.
     pub async fn set_paused(&self, is_paused: bool) -> Result<(), Error> {
-        let _control = self.ground.control.lock().await;
-        let mut state = self.state.lock();
-        state.is_paused = is_paused;
-        state.give(self.ground.clock.now().millis());
-        Ok(())
+        let control = self.ground.control.lock().await;
+        let given = {
+            let mut state = self.state.lock();
+            state.is_paused = is_paused;
+            state.give(self.ground.clock.now().millis());
+            state.given
+        };
+        self.confirm(&control, |stream| Entry::TopicPaused { stream, is_paused, given }).await
     }
 
     /// Drops what no channel has been given. What channels have they keep.
@@ -205,18 +312,21 @@ impl Topic {
     /// # Errors
     /// The log takes nothing.
     pub async fn empty(&self) -> Result<(), Error> {
-        let _control = self.ground.control.lock().await;
-        let mut state = self.state.lock();
-        state.held.clear();
-        let dropped = state.given.0..state.next_seq;
-        for channel in &state.channels {
-            channel.change(|of| {
-                of.core.end = of.core.end.max(dropped.end);
-                of.core.empty(dropped.clone());
-            });
-        }
-        state.given = (state.next_seq, state.next_position);
-        Ok(())
+        let control = self.ground.control.lock().await;
+        let (from, given) = {
+            let mut state = self.state.lock();
+            state.held.clear();
+            let dropped = state.given.0..state.next_seq;
+            for channel in &state.channels {
+                channel.change(|of| {
+                    of.core.end = of.core.end.max(dropped.end);
+                    of.core.empty(dropped.clone());
+                });
+            }
+            state.given = (state.next_seq, state.next_position);
+            (dropped.start, state.given)
+        };
+        self.confirm(&control, |stream| Entry::TopicEmptied { stream, from, given }).await
     }
 
     /// Its rules.
@@ -230,13 +340,16 @@ impl Topic {
     /// `Invalid` for a rule the broker cannot hold to.
     pub async fn set_policy(&self, policy: Policy) -> Result<(), Error> {
         policy.check()?;
-        let _control = self.ground.control.lock().await;
-        let mut state = self.state.lock();
-        for channel in &state.channels {
-            channel.change(|of| of.core.set_rules(&policy));
+        let control = self.ground.control.lock().await;
+        let json = serde_json::to_vec(&policy).map_err(|error| Error::Invalid(error.to_string()))?;
+        {
+            let mut state = self.state.lock();
+            for channel in &state.channels {
+                channel.change(|of| of.core.set_rules(&policy));
+            }
+            state.set_policy(policy, self.ground.clock.now().millis());
         }
-        state.set_policy(policy, self.ground.clock.now().millis());
-        Ok(())
+        self.confirm(&control, |stream| Entry::TopicRuled { stream, policy: json }).await
     }
 
     /// How it is, channels included.
@@ -244,6 +357,13 @@ impl Topic {
         let state = self.state.lock();
         let depth =
             if self.stream.is_some() { state.next_seq - state.given.0 } else { state.held.len() as u64 };
+        let percentiles = (!self.ground.config.percentiles.is_empty()).then(|| {
+            let now_ms = u64::try_from(self.ground.clock.now().millis()).unwrap_or(0);
+            let latencies =
+                state.channels.iter().filter_map(|channel| channel.state.lock().latencies.clone());
+            let mut latencies: Vec<_> = latencies.collect();
+            Quantiles::percentiles_of(&self.ground.config.percentiles, &mut latencies, now_ms)
+        });
         TopicStats {
             name: self.name.clone(),
             depth,
@@ -251,9 +371,17 @@ impl Topic {
             message_count: state.message_count,
             message_bytes: state.message_bytes,
             paused: state.is_paused,
-            percentiles: None,
+            percentiles,
             channels: state.channels.iter().map(|channel| channel.stats()).collect(),
         }
+    }
+
+    /// Makes a change that was made in memory known to the journal.
+    async fn confirm(&self, control: &Control<'_>, entry: impl FnOnce(u32) -> Entry) -> Result<(), Error> {
+        let Some(stream) = self.stream else { return Ok(()) };
+        let broker = self.broker.upgrade().ok_or(Error::Exiting)?;
+        let appended = self.ground.journal.append(&entry(stream.0), Durability::Os);
+        broker.confirm(appended, control).await
     }
 
     /// Ends it and its channels.

@@ -4,5 +4,8 @@
 mod house;
 
 mod channels;
+mod crashes;
 mod delivery;
+mod faults;
+mod recovery;
 mod rules;

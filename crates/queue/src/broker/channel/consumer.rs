@@ -73,7 +73,15 @@ impl Consumer {
     /// # Errors
     /// [`Error::NotInFlight`] or [`Error::NotOwner`].
     pub fn finish(&self, id: MessageId) -> Result<(), Error> {
-        self.channel.change(|state| state.core.finish(self.place, id)).map(drop)
+        self.channel.change(|state| {
+            let published_ns = state.core.finish(self.place, id)?;
+            if let Some(latencies) = &mut state.latencies {
+                let now_ns = self.channel.ground.clock.now_nanos();
+                let took = Duration::from_nanos(u64::try_from(now_ns - published_ns).unwrap_or(0));
+                latencies.insert(u64::try_from(now_ns / 1_000_000).unwrap_or(0), took);
+            }
+            Ok(())
+        })
     }
 
     /// It gives a message back, to be delivered again after a delay.

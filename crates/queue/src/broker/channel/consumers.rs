@@ -71,11 +71,6 @@ impl Consumer {
         !self.is_closing && self.in_flight < u64::from(self.ready_count)
     }
 
-    /// How many more it wants.
-    pub(crate) fn room(&self) -> usize {
-        u64::from(self.ready_count).saturating_sub(self.in_flight) as usize
-    }
-
     /// Whether its sample leaves out the message at this position, as NSQ reckons it.
     pub(crate) fn passes_over(&self, position: u64) -> bool {
         // The last step of SplitMix64: positions are multiples of eight and all too regular.

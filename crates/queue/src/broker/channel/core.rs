@@ -11,7 +11,7 @@
 
 mod ruled;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use hashbrown::{DefaultHashBuilder, HashMap};
 
@@ -21,6 +21,7 @@ use crate::Error;
 use crate::broker::message::{Delivery, Message, MessageId};
 use crate::broker::ranges::RangeSet;
 use crate::broker::rules::Rules;
+use crate::broker::wheel::{Timer, Wheel};
 
 /// A part of the memory bound that bodies of deferred messages may take.
 const DEFERRED_PART: usize = 4;
@@ -45,6 +46,7 @@ pub(crate) struct InFlight {
     pub(crate) owner: u32,
     delivered_ms: i64,
     pub(crate) deadline_ms: i64,
+    timer: Timer,
 }
 
 /// A deferred message; its time and position are the key.
@@ -86,7 +88,8 @@ pub(crate) struct Core {
     pub(crate) ready: VecDeque<Message>,
     ready_bytes: usize,
     pub(crate) in_flight: HashMap<u64, InFlight, DefaultHashBuilder>,
-    deadlines: BTreeSet<(i64, u64)>,
+    /// Positions of what is in flight.
+    deadlines: Wheel<u64>,
     pub(crate) deferred: BTreeMap<(i64, u64), Deferred>,
     deferred_bytes: usize,
     pub(crate) due: VecDeque<Due>,
@@ -107,7 +110,7 @@ pub(crate) struct Core {
 
 impl Core {
     /// A channel that begins with message `from`, no record of which lies below `position`.
-    pub(crate) fn new(limits: Limits, from: u64, position: u64) -> Self {
+    pub(crate) fn new(limits: Limits, from: u64, position: u64, now_ms: i64) -> Self {
         Self {
             limits,
             finished: RangeSet::below(from),
@@ -117,7 +120,7 @@ impl Core {
             ready: VecDeque::new(),
             ready_bytes: 0,
             in_flight: HashMap::default(),
-            deadlines: BTreeSet::new(),
+            deadlines: Wheel::new(tick(now_ms)),
             deferred: BTreeMap::new(),
             deferred_bytes: 0,
             due: VecDeque::new(),
@@ -174,9 +177,11 @@ impl Core {
             }
             let before = u16::from(message.seq < self.delivered);
             let attempts = message.attempts.saturating_add(before);
-            message.attempts = self.recalled.remove(&message.seq).unwrap_or(attempts);
+            let recalled = self.recalled.remove(&message.seq);
+            let was_out = recalled.map_or(before > 0, |known| known > message.attempts);
+            message.attempts = recalled.unwrap_or(attempts);
             self.rules.holds(&message);
-            if before > 0 {
+            if was_out {
                 // It was handed out, and whoever had it is gone.
                 let Some(survivor) = self.rules.survives(message) else { continue };
                 message = survivor;
@@ -205,6 +210,7 @@ impl Core {
             self.loaded.insert_range(gap.clone());
             self.finished.insert_range(gap.clone());
             self.pending.finished.insert_range(gap);
+            self.pending.events += 1;
         }
     }
 
@@ -256,6 +262,7 @@ impl Core {
             self.counters.delivered[consumer.proximity as usize] += 1;
             if message.attempts == 1 && message.in_order {
                 self.delivered = self.delivered.max(message.seq + 1);
+                self.pending.events += usize::from(!self.limits.is_ephemeral);
             } else if !self.limits.is_ephemeral {
                 self.pending.attempt(message.seq, message.attempts);
             }
@@ -265,10 +272,11 @@ impl Core {
                 attempts: message.attempts,
                 body: message.body.clone(),
             });
-            self.deadlines.insert((deadline_ms, message.position));
-            self.earliest_ms = self.earliest_ms.min(deadline_ms);
             let position = message.position;
-            self.in_flight.insert(position, InFlight { message, owner, delivered_ms: now_ms, deadline_ms });
+            let timer = self.deadlines.insert(tick(deadline_ms), position);
+            self.earliest_ms = self.earliest_ms.min(deadline_ms);
+            let held = InFlight { message, owner, delivered_ms: now_ms, deadline_ms, timer };
+            self.in_flight.insert(position, held);
             taken += 1;
         }
         taken
@@ -317,20 +325,16 @@ impl Core {
         }
         let Some(consumer) = self.consumers.get(owner) else { return Err(Error::NotOwner) };
         let last_ms = held.delivered_ms.saturating_add(consumer.max_msg_timeout_ms);
-        self.deadlines.remove(&(held.deadline_ms, position));
+        self.deadlines.cancel(held.timer);
         held.deadline_ms = now_ms.saturating_add(consumer.msg_timeout_ms).min(last_ms);
-        self.deadlines.insert((held.deadline_ms, position));
+        held.timer = self.deadlines.insert(tick(held.deadline_ms), position);
         self.earliest_ms = self.earliest_ms.min(held.deadline_ms);
         Ok(())
     }
 
     /// Does what its time has come for: messages kept too long, deferred ones.
     pub(crate) fn fire(&mut self, now_ms: i64) {
-        while let Some((deadline_ms, position)) = self.deadlines.first().copied() {
-            if deadline_ms > now_ms {
-                break;
-            }
-            self.deadlines.pop_first();
+        while let Some((_, position)) = self.deadlines.pop(tick(now_ms)) {
             let Some(held) = self.in_flight.remove(&position) else { continue };
             if let Some(consumer) = self.consumers.get_mut(held.owner) {
                 consumer.in_flight -= 1;
@@ -355,8 +359,8 @@ impl Core {
     }
 
     /// When [`fire`](Self::fire) has something to do next.
-    pub(crate) fn next_deadline(&self) -> Option<i64> {
-        let timeout = self.deadlines.first().map(|(ms, _)| *ms);
+    pub(crate) fn next_deadline(&mut self) -> Option<i64> {
+        let timeout = self.deadlines.next_deadline().map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
         let deferred = self.deferred.keys().next().map(|(ms, _)| *ms);
         timeout.into_iter().chain(deferred).min()
     }
@@ -377,7 +381,7 @@ impl Core {
         held.sort_unstable();
         for position in held {
             let Some(held) = self.in_flight.remove(&position) else { continue };
-            self.deadlines.remove(&(held.deadline_ms, position));
+            self.deadlines.cancel(held.timer);
             self.failed_attempt(held.message, 0, now_ms);
         }
         self.consumers.remove(owner);
@@ -388,10 +392,10 @@ impl Core {
         self.finished.insert_range(range.clone());
         self.forget_waiting(&range);
         let (deadlines, consumers) = (&mut self.deadlines, &mut self.consumers);
-        self.in_flight.retain(|position, held| {
+        self.in_flight.retain(|_, held| {
             let stays = !range.contains(&held.message.seq);
             if !stays {
-                deadlines.remove(&(held.deadline_ms, *position));
+                deadlines.cancel(held.timer);
                 if let Some(consumer) = consumers.get_mut(held.owner) {
                     consumer.in_flight -= 1;
                 }
@@ -458,7 +462,7 @@ impl Core {
             return Err(Error::NotOwner);
         }
         let held = self.in_flight.remove(&position).ok_or(Error::NotInFlight)?;
-        self.deadlines.remove(&(held.deadline_ms, position));
+        self.deadlines.cancel(held.timer);
         if let Some(consumer) = self.consumers.get_mut(owner) {
             consumer.in_flight -= 1;
         }
@@ -473,4 +477,9 @@ impl Core {
     fn has_room(&self) -> bool {
         self.ready.len() < self.limits.ready_max && self.ready_bytes < self.limits.bytes_max
     }
+}
+
+/// As the wheel counts.
+fn tick(ms: i64) -> u64 {
+    u64::try_from(ms).unwrap_or(0)
 }

@@ -208,7 +208,7 @@ fn new(message: &NewMessage, seq: u64, now_ns: i64, ttl: Option<Duration>) -> Me
         expires_ms: message.ttl.into_iter().chain(ttl).min().map_or(0, later),
         key_hash: record::key_hash(message.key.as_deref()),
         attempts: message.origin.map_or(0, |origin| origin.attempts),
-        in_order: true,
+        in_order: message.delay.as_millis() == 0,
         body: message.body.clone(),
     }
 }

@@ -1,0 +1,220 @@
+//! What is known of all topics and channels at one position of the log: the contents of the snapshot,
+//! and what recovery makes of the snapshot and the records behind it. Pure.
+//!
+//! A snapshot is taken while work goes on, so it may know more than its position says. Every record
+//! behind can be applied to it all the same: applying one twice, or one whose effect is known, changes
+//! nothing that matters.
+
+mod codec;
+
+use std::collections::BTreeMap;
+
+use super::channel::core::Counters;
+use super::channel::pending::Special;
+use super::journal::entry::{Entry, Mark, Progress};
+use super::policy::Policy;
+use super::ranges::RangeSet;
+use super::record::Fields;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Image {
+    /// Records below are accounted for.
+    pub(crate) position: u64,
+    /// Channels' numbers below were given out.
+    pub(crate) next_channel: u32,
+    /// By stream.
+    pub(crate) topics: BTreeMap<u32, TopicImage>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct TopicImage {
+    pub(crate) name: String,
+    /// Position of the record that made it: earlier ones of its stream are of a deleted one.
+    pub(crate) born: u64,
+    /// Number of the next message, and a position behind the last one's record.
+    pub(crate) next: Mark,
+    /// What channels were given.
+    pub(crate) given: Mark,
+    pub(crate) is_paused: bool,
+    pub(crate) message_count: u64,
+    pub(crate) message_bytes: u64,
+    pub(crate) policy: Policy,
+    /// By number.
+    pub(crate) channels: BTreeMap<u32, ChannelImage>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct ChannelImage {
+    pub(crate) name: String,
+    pub(crate) is_paused: bool,
+    pub(crate) finished: RangeSet,
+    /// No record of a message that is not finished lies below.
+    pub(crate) position: u64,
+    pub(crate) delivered: u64,
+    /// Of messages that are not finished.
+    pub(crate) special: BTreeMap<u64, Special>,
+    pub(crate) counters: Counters,
+}
+
+impl ChannelImage {
+    fn new(name: String, from: Mark) -> Self {
+        Self {
+            name,
+            finished: RangeSet::below(from.0),
+            position: from.1,
+            delivered: from.0,
+            ..Self::default()
+        }
+    }
+
+    fn apply(&mut self, progress: Progress) {
+        self.delivered = self.delivered.max(progress.delivered);
+        self.finished.insert_all(&progress.finished);
+        for range in progress.finished.iter().chain(std::iter::once(0..progress.finished.floor())) {
+            while let Some((&seq, _)) = self.special.range(range.clone()).next() {
+                self.special.remove(&seq);
+            }
+        }
+        for (seq, mut special) in progress.special {
+            let known = self.special.get(&seq);
+            special.attempts = special.attempts.max(known.map_or(0, |known| known.attempts));
+            if !self.finished.contains(seq) {
+                self.special.insert(seq, special);
+            }
+        }
+    }
+}
+
+impl TopicImage {
+    /// What follows from what is known: channels have been given everything unless held back.
+    fn give(&mut self) {
+        if !self.is_paused && !self.channels.is_empty() {
+            self.given = self.next;
+        }
+    }
+
+    /// Numbers that the journal speaks of were given out.
+    fn saw(&mut self, seq_end: u64) {
+        if seq_end > self.next.0 {
+            self.next.0 = seq_end;
+            self.give();
+        }
+    }
+}
+
+impl Image {
+    /// Applies a message's record, which lies from `at` to `next`.
+    pub(crate) fn message(&mut self, stream: u32, at: u64, next: u64, fields: &Fields<'_>, body_bytes: u64) {
+        let Some(topic) = self.topics.get_mut(&stream).filter(|topic| topic.born <= at) else { return };
+        if fields.seq >= topic.next.0 {
+            let new = fields.seq + 1 - topic.next.0;
+            topic.next = (fields.seq + 1, next);
+            topic.message_count += 1;
+            topic.message_bytes += body_bytes;
+            topic.give();
+            if topic.given == topic.next {
+                topic.channels.values_mut().for_each(|channel| channel.counters.messages += new);
+            }
+        }
+        if fields.deliver_at_ms == 0 || fields.seq >= topic.given.0 {
+            return;
+        }
+        for channel in topic.channels.values_mut().filter(|channel| !channel.finished.contains(fields.seq)) {
+            let special = Special { attempts: 0, deliver_at_ms: fields.deliver_at_ms, position: at };
+            channel.special.entry(fields.seq).or_insert(special);
+        }
+    }
+
+    /// Applies an entry of the journal, which lies at `at`.
+    pub(crate) fn apply(&mut self, at: u64, entry: Entry) {
+        match entry {
+            Entry::TopicMade { stream, name } => {
+                let known = self.topics.get(&stream).map(|topic| topic.born);
+                if known.is_none_or(|born| born < at) {
+                    let mark = (0, at);
+                    let topic =
+                        TopicImage { name, born: at, next: mark, given: mark, ..TopicImage::default() };
+                    self.topics.insert(stream, topic);
+                }
+            }
+            Entry::TopicDeleted { stream } => {
+                if self.topics.get(&stream).is_some_and(|topic| topic.born < at) {
+                    self.topics.remove(&stream);
+                }
+            }
+            Entry::ChannelMade { stream, channel, name, from } => {
+                self.next_channel = self.next_channel.max(channel + 1);
+                let Some(topic) = self.topic(stream, at) else { return };
+                let is_known =
+                    topic.channels.iter().any(|(number, of)| *number == channel || of.name == name);
+                if !is_known {
+                    topic.channels.insert(channel, ChannelImage::new(name, from));
+                    topic.give();
+                }
+            }
+            Entry::ChannelDeleted { stream, channel, given } => {
+                let Some(topic) = self.topic(stream, at) else { return };
+                if topic.channels.remove(&channel).is_some() && topic.channels.is_empty() {
+                    topic.given = given;
+                }
+            }
+            Entry::TopicPaused { stream, is_paused, given } => {
+                let Some(topic) = self.topic(stream, at) else { return };
+                topic.is_paused = is_paused;
+                topic.given = given;
+                topic.give();
+            }
+            Entry::TopicEmptied { stream, from, given } => {
+                let Some(topic) = self.topic(stream, at) else { return };
+                topic.saw(given.0);
+                if topic.given.0 < given.0 {
+                    topic.given = given;
+                }
+                for channel in topic.channels.values_mut() {
+                    channel.finished.insert_range(from..given.0);
+                    channel.special.retain(|seq, _| !(from..given.0).contains(seq));
+                }
+            }
+            Entry::TopicRuled { stream, policy } => {
+                let Some(topic) = self.topic(stream, at) else { return };
+                match serde_json::from_slice(&policy) {
+                    Ok(policy) => topic.policy = policy,
+                    Err(error) => {
+                        tracing::error!(%error, topic = topic.name, "a topic's policy cannot be read; the one before stays");
+                    }
+                }
+            }
+            Entry::ChannelPaused { stream, channel, is_paused } => {
+                if let Some(channel) = self.channel(stream, channel, at) {
+                    channel.is_paused = is_paused;
+                }
+            }
+            Entry::ChannelEmptied { stream, channel, end } => {
+                let Some(topic) = self.topic(stream, at) else { return };
+                topic.saw(end);
+                if let Some(channel) = topic.channels.get_mut(&channel) {
+                    channel.finished.insert_range(0..end);
+                    channel.special.retain(|seq, _| *seq >= end);
+                }
+            }
+            Entry::ChannelProgress { stream, channel, progress } => {
+                let Some(topic) = self.topic(stream, at) else { return };
+                let special = progress.special.iter().map(|(seq, _)| seq + 1).max().unwrap_or(0);
+                if topic.channels.contains_key(&channel) {
+                    topic.saw(progress.finished.end().max(progress.delivered).max(special));
+                }
+                if let Some(channel) = topic.channels.get_mut(&channel) {
+                    channel.apply(progress);
+                }
+            }
+        }
+    }
+
+    fn topic(&mut self, stream: u32, at: u64) -> Option<&mut TopicImage> {
+        self.topics.get_mut(&stream).filter(|topic| topic.born <= at)
+    }
+
+    fn channel(&mut self, stream: u32, channel: u32, at: u64) -> Option<&mut ChannelImage> {
+        self.topic(stream, at)?.channels.get_mut(&channel)
+    }
+}

@@ -1,0 +1,104 @@
+//! Full disks and failing ones.
+use std::time::Duration;
+
+use base::ErrorKind;
+use eyrie_queue::broker::Subscriber;
+use log::files::Faulty;
+
+use crate::house::*;
+
+#[tokio::test]
+async fn a_full_disk_refuses_publishers_and_serves_consumers() {
+    let disk = Faulty::new();
+    let log_config = log::Config { quota_bytes: 512 << 10, ..log_config() };
+    let house = open_with(&disk, log_config, config());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    let long = "x".repeat(1_000);
+    let mut taken_in = 0;
+    let refused = loop {
+        let outcome = match topic.publish(&[text(&long)]) {
+            Ok(published) => published.await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(()) => taken_in += 1,
+            Err(error) => break error,
+        }
+        assert!(taken_in < 10_000, "the quota holds");
+    };
+    assert_eq!(refused.kind(), ErrorKind::Busy, "{refused}");
+    assert!(house.broker.health().is_err());
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(50);
+    // One more may have been delivered than its publisher was told of.
+    let bodies = drain(&mut consumer, taken_in).await;
+    assert!(bodies.iter().all(|body| *body == long));
+    // What was finished makes room, by a snapshot that needs none in the log.
+    let goes_on = || async {
+        let published = topic.publish(&[text("after")]).ok()?;
+        published.await.ok()
+    };
+    base::testkit::eventually(SOON, "publishing goes on", goes_on).await;
+    while drain(&mut consumer, 1).await[0] != "after" {}
+}
+
+#[tokio::test]
+async fn what_is_deleted_on_a_full_disk_makes_room_and_stays_deleted() {
+    let disk = Faulty::new();
+    let house = open_with(&disk, log::Config { quota_bytes: 512 << 10, ..log_config() }, config());
+    let topic = house.broker.topic("t").await.unwrap();
+    topic.channel("c").await.unwrap();
+    let long = "x".repeat(1_000);
+    loop {
+        let Ok(published) = topic.publish(&[text(&long)]) else { break };
+        if published.await.is_err() {
+            break;
+        }
+    }
+    house.broker.delete_topic("t").await.unwrap();
+    let house = open(&disk.crash(log::files::Crash::KeepAll));
+    assert!(house.broker.find_topic("t").is_none());
+    let made = || async { house.broker.topic("u").await.ok() };
+    let topic = base::testkit::eventually(SOON, "there is room", made).await;
+    publish(&topic, ["fits"]).await;
+}
+
+#[tokio::test]
+async fn a_failing_disk_is_told_of_and_stops_publishing_only() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    publish(&topic, 0..5).await;
+    disk.fail_writes(true);
+    let outcome = match topic.publish(&[text(5)]) {
+        Ok(published) => published.await,
+        Err(error) => Err(error),
+    };
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert!(house.broker.health().unwrap_err().contains("writing"), "{:?}", house.broker.health());
+    let short = Subscriber { msg_timeout: Duration::from_millis(50), ..subscriber() };
+    let mut consumer = channel.subscribe(short).unwrap();
+    consumer.set_ready(2);
+    // The sixth may be delivered or not: its publisher was told of an error.
+    assert_eq!(drain(&mut consumer, 5).await[..5], ["0", "1", "2", "3", "4"]);
+}
+
+#[tokio::test]
+async fn a_large_backlog_is_served_in_order() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    let count = 200_000;
+    for start in (0..count).step_by(1_000) {
+        publish(&topic, start..start + 1_000).await;
+    }
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(100);
+    assert_eq!(channel.stats().backend_depth, count - 300);
+    let bodies = drain(&mut consumer, count as usize).await;
+    assert!(bodies.iter().zip(0..count).all(|(body, number)| *body == number.to_string()));
+    assert_eq!(channel.stats().depth, 0);
+}

@@ -1,0 +1,267 @@
+//! What is still there after a restart, a kill and a loss of power.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use eyrie_queue::Error;
+use eyrie_queue::broker::{Config, NewMessage, Policy, Subscriber};
+use log::Durability;
+use log::files::{Crash, Faulty};
+
+use crate::house::*;
+
+/// Long enough for the journal to be told.
+async fn told(house: &House) {
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    house.log.sync(house.log.end()).await.unwrap();
+}
+
+#[tokio::test]
+async fn topics_and_channels_outlive_a_kill_with_all_they_are() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    publish(&topic, 0..3).await;
+    let channel = topic.channel("c").await.unwrap();
+    channel.set_paused(true).await.unwrap();
+    topic.channel("gone").await.unwrap();
+    topic.channel("c#ephemeral").await.unwrap();
+    topic.delete_channel("gone").await.unwrap();
+    topic.set_policy(Policy { durability: Some(Durability::Disk), ..Policy::default() }).await.unwrap();
+    house.broker.topic("dropped").await.unwrap();
+    house.broker.delete_topic("dropped").await.unwrap();
+    topic.set_paused(true).await.unwrap();
+    publish(&topic, 3..5).await;
+    let house = open(&disk.crash(Crash::KeepAll));
+    assert_eq!((house.recovered.topics, house.recovered.channels, house.recovered.messages), (1, 1, 5));
+    let topic = house.broker.find_topic("t").unwrap();
+    let channel = topic.find_channel("c").unwrap();
+    assert!(topic.is_paused() && channel.is_paused());
+    assert_eq!(topic.policy().durability, Some(Durability::Disk));
+    assert_eq!((topic.stats().depth, channel.stats().depth, topic.stats().message_count), (2, 3, 5));
+    topic.set_paused(false).await.unwrap();
+    channel.set_paused(false).await.unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(10);
+    publish(&topic, [5]).await;
+    assert_eq!(drain(&mut consumer, 6).await, ["0", "1", "2", "3", "4", "5"]);
+}
+
+#[tokio::test]
+async fn finished_messages_do_not_come_again_and_others_keep_id_and_attempts() {
+    for snapshot in [false, true] {
+        let disk = Faulty::new();
+        let house = open(&disk);
+        let topic = house.broker.topic("t").await.unwrap();
+        let channel = topic.channel("c").await.unwrap();
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(6);
+        publish(&topic, 0..10).await;
+        let mut out = Vec::new();
+        consumer.take(6, &mut out).await.unwrap();
+        for at in [0, 1, 3] {
+            consumer.finish(out[at].id).unwrap();
+        }
+        for _ in 0..3 {
+            // Goes to the back; comes again once the others were taken.
+            consumer.requeue(out[2].id, Duration::ZERO).unwrap();
+            let mut more = Vec::new();
+            while !more.iter().any(|it: &eyrie_queue::broker::Delivery| it.id == out[2].id) {
+                consumer.set_ready(20);
+                consumer.take(20, &mut more).await.unwrap();
+            }
+        }
+        if snapshot {
+            house.broker.snapshot().await.unwrap();
+        }
+        told(&house).await;
+        let house = open(&disk.crash(Crash::KeepAll));
+        let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+        assert_eq!(channel.stats().depth, 7);
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(20);
+        let mut again = BTreeMap::new();
+        while again.len() < 7 {
+            let delivery = next(&mut consumer).await;
+            again.insert(body(&delivery), (delivery.attempts, delivery.id));
+        }
+        assert_eq!(again["2"], (5, out[2].id), "four times before, snapshot: {snapshot}");
+        assert_eq!(again["4"], (2, out[4].id));
+        nothing(&mut consumer).await;
+    }
+}
+
+#[tokio::test]
+async fn delays_outlive_a_kill() {
+    for snapshot in [false, true] {
+        let disk = Faulty::new();
+        let house = open(&disk);
+        let topic = house.broker.topic("t").await.unwrap();
+        let channel = topic.channel("c").await.unwrap();
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(10);
+        let hour = Duration::from_secs(3_600);
+        let soon = Duration::from_millis(700);
+        let started = std::time::Instant::now();
+        let messages = [
+            NewMessage { delay: hour, ..text("published late") },
+            NewMessage { delay: soon, ..text("published soon") },
+            text("requeued late"),
+            text("requeued soon"),
+            text("ready"),
+        ];
+        topic.publish(&messages).unwrap().await.unwrap();
+        for delay in [hour, soon, Duration::ZERO] {
+            let delivery = next(&mut consumer).await;
+            consumer.requeue(delivery.id, delay).unwrap();
+        }
+        if snapshot {
+            house.broker.snapshot().await.unwrap();
+        }
+        told(&house).await;
+        let house = open(&disk.crash(Crash::KeepAll));
+        let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+        let stats = channel.stats();
+        assert_eq!((stats.depth, stats.deferred_count), (1, 4), "snapshot: {snapshot}");
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(10);
+        let ready = next(&mut consumer).await;
+        assert_eq!((body(&ready), ready.attempts), ("ready".to_owned(), 2));
+        let mut soon_ones = BTreeMap::new();
+        for _ in 0..2 {
+            let delivery = next(&mut consumer).await;
+            soon_ones.insert(body(&delivery), delivery.attempts);
+        }
+        assert!(started.elapsed() >= soon, "{:?}", started.elapsed());
+        assert_eq!(
+            soon_ones,
+            BTreeMap::from([("published soon".to_owned(), 1), ("requeued soon".to_owned(), 2)])
+        );
+        nothing(&mut consumer).await;
+        assert_eq!(channel.stats().deferred_count, 2);
+    }
+}
+
+#[tokio::test]
+async fn emptying_and_deleting_are_not_undone() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    publish(&topic, 0..50).await;
+    channel.empty().await.unwrap();
+    publish(&topic, [50]).await;
+    house.broker.topic("u").await.unwrap();
+    let other = house.broker.topic("u").await.unwrap();
+    publish(&other, 0..9).await;
+    house.broker.delete_topic("u").await.unwrap();
+    let other = house.broker.topic("u").await.unwrap();
+    publish(&other, ["of the second life"]).await;
+    let house = open(&disk.crash(Crash::KeepAll));
+    let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+    assert_eq!(channel.stats().depth, 1);
+    let other = house.broker.find_topic("u").unwrap();
+    assert_eq!(other.stats().depth, 1);
+    let channel = other.channel("c").await.unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(1);
+    assert_eq!(drain(&mut consumer, 1).await, ["of the second life"]);
+}
+
+#[tokio::test]
+async fn a_clean_restart_reads_nothing_and_a_large_backlog_is_there() {
+    let disk = Faulty::new();
+    let house = open_with(&disk, log::Config { quota_bytes: 1 << 30, ..log_config() }, config());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    let count = 50_000;
+    for start in (0..count).step_by(1_000) {
+        publish(&topic, start..start + 1_000).await;
+    }
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(100);
+    let first = drain(&mut consumer, 10_000).await.len() as u64;
+    drop(consumer);
+    house.broker.close().await.unwrap();
+    house.log.close().unwrap();
+    assert!(house.tasks.drain(SOON).await);
+
+    let house = open(&disk.crash(Crash::LoseAll));
+    assert_eq!((house.recovered.records, house.recovered.messages), (0, count - first));
+    let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+    let stats = channel.stats();
+    assert_eq!(
+        (stats.depth, stats.backend_depth, stats.message_count),
+        (count - first, count - first, count)
+    );
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(100);
+    let rest = drain(&mut consumer, (count - first) as usize).await;
+    assert_eq!(rest, (first..count).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_all_channels_are_done_with_leaves_the_disk() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    let [a, b] = [topic.channel("a").await.unwrap(), topic.channel("b").await.unwrap()];
+    let mut consumers = [a.subscribe(subscriber()).unwrap(), b.subscribe(subscriber()).unwrap()];
+    for consumer in &consumers {
+        consumer.set_ready(100);
+    }
+    let long = "x".repeat(1_000);
+    for _ in 0..20 {
+        publish(&topic, std::iter::repeat_n(&long, 50)).await;
+    }
+    drain(&mut consumers[0], 1_000).await;
+    house.broker.snapshot().await.unwrap();
+    let segments = house.log.status().segments;
+    assert!(segments > 10, "the other channel needs them: {segments}");
+    drain(&mut consumers[1], 1_000).await;
+    house.broker.snapshot().await.unwrap();
+    let freed = || async { (house.log.status().segments <= 2).then_some(()) };
+    base::testkit::eventually(SOON, "segments are freed", freed).await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_believed_is_not_guessed_at() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    house.broker.topic("t").await.unwrap();
+    house.broker.close().await.unwrap();
+    house.log.close().unwrap();
+    let path = std::path::Path::new("/data/channels.snapshot");
+    assert!(disk.damage(path, |bytes| bytes[20] ^= 1));
+    let (log, _) = log::Log::open_on(std::sync::Arc::new(disk), log_config(), base::Clock::system()).unwrap();
+    let queue = eyrie_queue::Queue::open(log, std::path::Path::new("/data")).unwrap();
+    let tasks = base::tasks::TaskGroup::new();
+    let opened = eyrie_queue::broker::Broker::open(
+        queue,
+        std::path::Path::new("/data"),
+        Config::default(),
+        base::Clock::system(),
+        &tasks,
+    );
+    assert!(matches!(opened, Err(Error::Snapshot(_))));
+}
+
+#[tokio::test]
+async fn attempts_that_timed_out_are_counted_over_a_kill() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    let short = Subscriber { msg_timeout: Duration::from_millis(30), ..subscriber() };
+    let mut consumer = channel.subscribe(short).unwrap();
+    consumer.set_ready(1);
+    publish(&topic, ["a"]).await;
+    for attempts in 1..=3 {
+        assert_eq!(next(&mut consumer).await.attempts, attempts);
+    }
+    told(&house).await;
+    let house = open(&disk.crash(Crash::KeepAll));
+    let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(1);
+    assert!(next(&mut consumer).await.attempts >= 4);
+}
