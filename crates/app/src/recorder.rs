@@ -28,6 +28,8 @@ const BATCH_BYTES: usize = 512 << 10;
 /// After a batch of less than [`BATCH_BYTES`] the reader waits so long for more, so that folding a trickle
 /// costs one round through the tasks for all numbers of that time, not one for every commit of the log.
 const GATHER: Duration = Duration::from_millis(5);
+/// While nothing of ours comes, the reader says so often how far it is: the log has other topics too.
+const PASSED: Duration = Duration::from_millis(100);
 /// Batches that were read and not folded yet.
 const BATCHES_AHEAD: usize = 2;
 /// Dirty minutes, of all shards together, that force a checkpoint: about 4 MB in the store.
@@ -107,7 +109,7 @@ pub(crate) fn new(state: Arc<State>, subscription: Subscription, positions: &[Op
 impl Reader {
     /// Reads until told to stop, or until the log fails.
     pub(crate) async fn run(mut self) {
-        let mut released = 0;
+        let (mut released, mut told) = (0, 0);
         let mut replayed = false;
         loop {
             let release = self.release.load(Ordering::Acquire);
@@ -121,6 +123,13 @@ impl Reader {
                 tokio::select! {
                     () = self.state.stop.requested() => return,
                     batch = self.subscription.next_batch(BATCH_BYTES) => batch,
+                    () = tokio::time::sleep(PASSED) => {
+                        let next = self.subscription.position();
+                        if next.0 == told {
+                            continue;
+                        }
+                        Ok(Batch { messages: Vec::new(), next })
+                    }
                 }
             } else {
                 self.subscription.try_next_batch(BATCH_BYTES)
@@ -129,6 +138,7 @@ impl Reader {
                 Ok(batch) => {
                     // Once: says that what was in the log at the start has been read.
                     replayed |= batch.messages.is_empty();
+                    told = batch.next.0;
                     let bytes: usize = batch.messages.iter().map(|message| message.payload.len()).sum();
                     if self.batches.send(batch).await.is_err() {
                         return;

@@ -209,6 +209,24 @@ async fn the_trash_gives_back_until_it_is_emptied() {
 }
 
 #[tokio::test]
+async fn messages_of_other_topics_behind_the_last_number_are_not_waited_for() {
+    let house = House::new().await;
+    house.count("a", 1.0).await;
+    house.app.settled().await;
+    let queue = &house.app.state.queue;
+    let other = queue.topic("other").expect("a topic");
+    let message = queue::NewMessage { topic: &other, payload: "not a number".into() };
+    let end = queue.publish(&[message], queue::Durability::Os).expect("taken").await.expect("written");
+    // Our own numbers, which would move the recorder on too, come only every ten seconds.
+    let finished = tokio::time::timeout(Duration::from_secs(5), house.app.finish()).await;
+    finished.expect("nobody waits for a number behind it").expect("written down");
+    for (shard, position) in house.store.positions().await.expect("they read") {
+        assert!(position > end.0, "shard {shard} may let go of what is not ours");
+    }
+    house.kill().await;
+}
+
+#[tokio::test]
 async fn a_store_that_is_older_than_its_log_is_refused_unless_that_is_meant() {
     let mut house = House::new().await;
     house = house.restart().await;
