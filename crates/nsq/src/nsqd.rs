@@ -6,7 +6,7 @@
 //!  signals ────── run ──────────┘                 └── lookup ─▶ nsqlookupds
 //! ```
 //! Read [`options`] (what it can be told), [`Nsqd`] (what all parts share), [`api`]
-//! (HTTP), [`stats`] and [`statsd`], [`lookup`], [`clients`].
+//! (HTTP), [`mod@run`] (start and stop), [`stats`] and [`statsd`], [`lookup`], [`clients`].
 
 pub mod api;
 pub mod auth;
@@ -20,6 +20,7 @@ pub mod lookup;
 mod making;
 mod metrics;
 pub mod options;
+pub mod run;
 pub mod stats;
 pub mod statsd;
 pub mod tcp;
@@ -36,6 +37,7 @@ use rustls::ServerConfig;
 
 pub use folder::{Folder, InUse};
 pub use options::Options;
+pub use run::{Error, Running, run};
 
 use crate::logging::{Level, Verbosity};
 use crate::version::VERSION;

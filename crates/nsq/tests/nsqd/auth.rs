@@ -1,0 +1,67 @@
+//! HTTP behind an auth server.
+
+use axum::Router;
+use axum::extract::RawQuery;
+use axum::routing::get;
+use base::tasks::TaskGroup;
+use eyrie_nsq::http::{Limits, Listener, Query, answer, serve};
+
+use super::house::House;
+
+/// Knows the secret `s` and nobody else.
+async fn authority(tasks: &TaskGroup) -> String {
+    let listener = Listener::bind("127.0.0.1:0").await.expect("bound");
+    let address = listener.address();
+    let router = Router::new().route(
+        "/auth",
+        get(async |RawQuery(raw): RawQuery| {
+            let query = Query::parse(&raw.unwrap_or_default()).expect("a query");
+            let known = query.get("secret") == Some("s") && query.get("remote_ip") == Some("127.0.0.1");
+            let rules = serde_json::json!([
+                {"topic": "^t$", "channels": ["^$", "^c$"], "permissions": ["publish", "subscribe"]}
+            ]);
+            let rules = if known { rules } else { serde_json::json!([]) };
+            answer::json(&serde_json::json!({"ttl": 60, "identity": "i", "authorizations": rules}))
+        }),
+    );
+    let stop = tasks.stop_signal();
+    tasks.spawn("authority", async move {
+        serve(listener, router, stop, Limits::default()).await;
+    });
+    address
+}
+
+#[tokio::test]
+async fn http_asks_the_auth_server_where_that_is_wanted() {
+    let tasks = TaskGroup::new();
+    let address = authority(&tasks).await;
+    let house = House::with(|options| {
+        options.auth_http_addresses = vec![address.clone()];
+        options.http_auth = true;
+    })
+    .await;
+    let ask = async |headers: &str, method: &str, path: &str, body: &str| {
+        let answer = house.ask_with(method, path, headers, body.as_bytes()).await;
+        (answer.status, answer.body)
+    };
+    let refused = |status: u16, code: &str| (status, format!(r#"{{"message":"{code}"}}"#));
+    assert_eq!(ask("", "GET", "/ping", "").await.0, 200);
+    assert_eq!(ask("", "POST", "/pub?topic=t", "x").await, refused(401, "AUTH_REQUIRED"));
+    assert_eq!(ask("", "GET", "/stats", "").await, refused(401, "AUTH_REQUIRED"));
+    let (good, bad) = ("Authorization: Bearer s\r\n", "Authorization: Bearer wrong\r\n");
+    assert_eq!(ask(bad, "GET", "/stats", "").await, refused(403, "UNAUTHORIZED"));
+    assert_eq!(ask(good, "GET", "/stats", "").await.0, 200);
+    assert_eq!(ask(good, "POST", "/pub?topic=t", "x").await.0, 200);
+    assert_eq!(ask(good, "POST", "/pub?topic=u", "x").await, refused(403, "UNAUTHORIZED"));
+    assert_eq!(ask(good, "POST", "/channel/create?topic=t&channel=c", "").await.0, 200);
+    assert_eq!(ask(good, "POST", "/channel/create?topic=t&channel=d", "").await.0, 403);
+    // What was said is remembered; who is not yet known cannot be let in without the authority.
+    tasks.drain(std::time::Duration::from_secs(5)).await;
+    assert_eq!(ask("Authorization: Basic dTpz\r\n", "GET", "/stats", "").await.0, 200);
+    let stranger = "Authorization: Bearer stranger\r\n";
+    assert_eq!(ask(stranger, "GET", "/stats", "").await, refused(503, "AUTH_FAILED"));
+
+    // Off by default, with an authority or without.
+    let house = House::with(|options| options.auth_http_addresses = vec![address]).await;
+    assert_eq!(house.get("/stats").await.status, 200);
+}

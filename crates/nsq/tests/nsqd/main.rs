@@ -1,0 +1,10 @@
+//! A whole nsqd in this process: its HTTP API, its lookups, its figures, its start and stop.
+
+mod admin;
+mod api;
+mod auth;
+mod house;
+mod lookup;
+mod metrics;
+mod publishing;
+mod start;
