@@ -8,6 +8,18 @@ use super::{Called, program};
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum NsqCommand {
+    /// NSQ's nsqd: takes messages, keeps them, and hands them out.
+    #[command(
+        name = "nsqd",
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  eyrie nsqd -data-path=/var/lib/nsqd
+  eyrie nsqd -lookupd-tcp-address=127.0.0.1:4160 -broadcast-address=127.0.0.1
+  eyrie nsqd -h                              # all flags, as Go shows them"
+    )]
+    Nsqd(Words),
+
     /// NSQ's nsqlookupd: knows which nsqd has which topic.
     #[command(
         name = "nsqlookupd",
@@ -45,6 +57,7 @@ impl NsqCommand {
     /// The program that was asked for.
     pub(crate) fn called(self) -> Called {
         let (name, words) = match self {
+            Self::Nsqd(words) => ("nsqd", words),
             Self::Nsqlookupd(words) => ("nsqlookupd", words),
             Self::Nsqadmin(words) => ("nsqadmin", words),
         };

@@ -9,7 +9,7 @@ use base::Clock;
 use base::tasks::{Stop, TaskGroup};
 use nsq::flags::{self, Options};
 use nsq::logging::{self, Verbosity};
-use nsq::{admin, lookupd};
+use nsq::{admin, lookupd, nsqd};
 
 use crate::signals;
 
@@ -25,12 +25,22 @@ pub(crate) struct Program {
 }
 
 /// All of them, daemons first.
-pub(crate) static PROGRAMS: &[Program] =
-    &[Program { name: "nsqlookupd", run: nsqlookupd }, Program { name: "nsqadmin", run: nsqadmin }];
+pub(crate) static PROGRAMS: &[Program] = &[
+    Program { name: "nsqd", run: nsqd },
+    Program { name: "nsqlookupd", run: nsqlookupd },
+    Program { name: "nsqadmin", run: nsqadmin },
+];
 
 /// The program that is called `name`.
 pub(crate) fn named(name: &str) -> Option<&'static Program> {
     PROGRAMS.iter().find(|program| program.name == name)
+}
+
+fn nsqd(words: Vec<String>) -> ExitCode {
+    start(words, |options: nsqd::Options, start| async move {
+        let ended = nsqd::run(options, start.verbosity, start.clock, start.stop).await;
+        ended.map_err(|error| error.to_string())
+    })
 }
 
 fn nsqlookupd(words: Vec<String>) -> ExitCode {

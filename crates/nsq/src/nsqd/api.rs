@@ -177,8 +177,11 @@ fn failure(error: &queue::Error) -> Failure {
     }
 }
 
-/// As [`failure`], said in the log as well.
+/// As [`failure`], said in the log as well, save where the requester is told all there is to say.
 fn failed(what: &str, error: &queue::Error) -> Failure {
-    tracing::error!("failed to {what} - {error}");
+    match error.kind() {
+        ErrorKind::Busy | ErrorKind::Invalid => tracing::debug!("failed to {what} - {error}"),
+        _ => tracing::error!("failed to {what} - {error}"),
+    }
     failure(error)
 }

@@ -247,8 +247,8 @@ async fn open(
         report(&recovery);
         let queue = Queue::open(log.clone(), &dir)?;
         let (broker, recovered) = Broker::open(queue, &dir, config, clock, &tasks)?;
-        let broker::Recovered { topics, channels, messages } = recovered;
-        tracing::info!("NSQ: {topics} topics, {channels} channels, {messages} messages");
+        let broker::Recovered { topics, channels, messages, .. } = recovered;
+        tracing::info!("NSQ: found {topics} topics, {channels} channels, {messages} messages");
         Ok((log, broker))
     });
     opened.await.unwrap_or_else(|panic| Err(Error::Listen(io::Error::other(panic))))

@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod auth;
+mod health;
 mod house;
 mod lookup;
 mod metrics;

@@ -1,7 +1,5 @@
 //! Bodies of every size and shape, and what publishers can say besides.
 
-use std::time::Duration;
-
 use base::testkit::eventually;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -117,8 +115,15 @@ async fn an_id_is_published_once_where_the_topic_says_so() {
     }
     let long = "k".repeat(129);
     assert_eq!(house.post(&format!("/pub?topic=t&key={long}"), "x").await.status, 400);
-    house.does("/pub?topic=t&id=a&key=k&ttl=60000", "x").await;
-    house.does("/mpub?topic=t&id=b&key=k", "x\ny").await;
-    assert_eq!(messages(&house, "t").await, 3);
-    tokio::time::timeout(Duration::from_secs(5), house.running.close()).await.expect("soon").expect("closed");
+    let rules = br#"{"dedup_window":"1m","max_bytes":10}"#;
+    assert_eq!(house.ask("PUT", "/topic/policy?topic=t", rules).await.status, 200);
+    for _ in 0..2 {
+        house.does("/pub?topic=t&id=a&key=k&ttl=60000", "x").await;
+        house.does("/mpub?topic=t&id=b&key=k", "x\ny").await;
+    }
+    let channel = house.stats("").await["topics"][0]["channels"][0].clone();
+    assert_eq!(channel["depth"], 3, "what is repeated is taken once: {channel}");
+    let full = house.post("/pub?topic=t", "too much for it").await;
+    assert_eq!((full.status, full.body.as_str()), (503, r#"{"message":"BUSY"}"#));
+    house.running.close().await.expect("closed");
 }
