@@ -44,6 +44,7 @@ mod stats;
 mod ground;
 
 mod channel;
+mod takeover;
 mod topic;
 
 mod image;
@@ -71,7 +72,9 @@ pub use quantiles::{Percentile, Percentiles};
 pub use record::NAME_BYTES_MAX;
 pub use recovery::Recovered;
 pub use rules::dead::dead_letter_topic;
+pub use rules::seek::SeekTo;
 pub use stats::{ChannelStats, ConsumerStats, Event, TopicStats};
+pub use takeover::Imported;
 pub use topic::{CHANNELS_MAX, Published, Topic};
 
 use crate::{Error, Queue, check_name, is_ephemeral};

@@ -52,6 +52,8 @@ pub struct Channel {
     /// Itself.
     this: Weak<Channel>,
     pub(crate) state: Mutex<State>,
+    /// Held while the journal is told, so that it hears of things in their order.
+    pub(crate) telling: Mutex<()>,
     timer: Notify,
     reader: Notify,
 }
@@ -160,6 +162,7 @@ impl Channel {
             number,
             this: this.clone(),
             state: Mutex::new(state),
+            telling: Mutex::new(()),
             timer: Notify::new(),
             reader: Notify::new(),
         })
@@ -304,6 +307,7 @@ impl Channel {
     /// Tells the journal what became of messages. False if the log does not take it: then it is kept,
     /// and told later.
     pub(crate) fn tell(&self, journal: &Journal) -> bool {
+        let _telling = self.telling.lock();
         let told = {
             let mut state = self.state.lock();
             (state.is_untold, state.is_hurried) = (false, false);

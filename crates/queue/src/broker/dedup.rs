@@ -36,7 +36,7 @@ struct Seen {
 }
 
 /// The ids a topic has seen of late.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dedup {
     ids_max: usize,
     seen: HashMap<PublishId, Seen>,

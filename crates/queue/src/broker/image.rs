@@ -11,10 +11,13 @@ use std::collections::BTreeMap;
 
 use super::channel::core::Counters;
 use super::channel::pending::Special;
+use super::dedup::{Dedup, PublishId};
 use super::journal::entry::{Entry, Mark, Progress};
 use super::policy::Policy;
 use super::ranges::RangeSet;
 use super::record::Fields;
+use super::rules::milestones::Milestones;
+use super::rules::room::needs_milestones;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Image {
@@ -39,6 +42,10 @@ pub(crate) struct TopicImage {
     pub(crate) message_count: u64,
     pub(crate) message_bytes: u64,
     pub(crate) policy: Policy,
+    /// Publishes that were seen.
+    pub(crate) ids: Dedup,
+    /// None where the policy needs none, or they are not known.
+    pub(crate) milestones: Option<Milestones>,
     /// By number.
     pub(crate) channels: BTreeMap<u32, ChannelImage>,
 }
@@ -86,11 +93,40 @@ impl ChannelImage {
 }
 
 impl TopicImage {
+    /// Nothing below this position is needed by a channel, or for the first one.
+    pub(crate) fn floor(&self) -> u64 {
+        self.channels.values().map(|channel| channel.position).fold(self.given.1, u64::min)
+    }
+
     /// What follows from what is known: channels have been given everything unless held back.
     fn give(&mut self) {
         if !self.is_paused && !self.channels.is_empty() {
             self.given = self.next;
         }
+    }
+
+    /// What the topic's rules must know of a message.
+    fn note(&mut self, at: u64, next: u64, fields: &Fields<'_>, body_bytes: u64) {
+        let published_ms = fields.published_ns / 1_000_000;
+        if let Some(milestones) = &mut self.milestones {
+            milestones.add(fields.seq, at, published_ms, body_bytes, next);
+        }
+        if let (Some(id), Some(window)) = (fields.id, self.policy.dedup_window) {
+            let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+            let expires_ms = u64::try_from(published_ms.saturating_add(window_ms)).unwrap_or(0);
+            self.ids.insert(PublishId::of(id), at, expires_ms, 0);
+        }
+    }
+
+    /// A policy that does not need something forgets it.
+    fn rule(&mut self, policy: Policy) {
+        if policy.dedup_window.is_none() {
+            self.ids.clear();
+        }
+        if !needs_milestones(&policy) {
+            self.milestones = None;
+        }
+        self.policy = policy;
     }
 
     /// Numbers that the journal speaks of were given out.
@@ -106,6 +142,7 @@ impl Image {
     /// Applies a message's record, which lies from `at` to `next`.
     pub(crate) fn message(&mut self, stream: u32, at: u64, next: u64, fields: &Fields<'_>, body_bytes: u64) {
         let Some(topic) = self.topics.get_mut(&stream).filter(|topic| topic.born <= at) else { return };
+        topic.note(at, next, fields, body_bytes);
         if fields.seq >= topic.next.0 {
             let new = fields.seq + 1 - topic.next.0;
             topic.next = (fields.seq + 1, next);
@@ -178,7 +215,7 @@ impl Image {
             Entry::TopicRuled { stream, policy } => {
                 let Some(topic) = self.topic(stream, at) else { return };
                 match serde_json::from_slice(&policy) {
-                    Ok(policy) => topic.policy = policy,
+                    Ok(policy) => topic.rule(policy),
                     Err(error) => {
                         tracing::error!(%error, topic = topic.name, "a topic's policy cannot be read; the one before stays");
                     }
@@ -195,6 +232,13 @@ impl Image {
                 if let Some(channel) = topic.channels.get_mut(&channel) {
                     channel.finished.insert_range(0..end);
                     channel.special.retain(|seq, _| *seq >= end);
+                }
+            }
+            Entry::ChannelSought { stream, channel, to } => {
+                if let Some(channel) = self.channel(stream, channel, at) {
+                    channel.finished = RangeSet::below(to.0);
+                    (channel.delivered, channel.position) = to;
+                    channel.special.clear();
                 }
             }
             Entry::ChannelProgress { stream, channel, progress } => {

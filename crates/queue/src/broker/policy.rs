@@ -56,9 +56,6 @@ impl Policy {
     /// Whether the broker can hold to it.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = |what: &str| Err(Error::Invalid(format!("a topic's policy: {what}")));
-        if self.retain.is_some() {
-            return wrong("`retain` cannot be set");
-        }
         if self.dead_letter_after.is_some_and(|after| !(1..=DEAD_LETTER_AFTER_MAX).contains(&after)) {
             return wrong(
                 "`dead_letter_after` is 1 to 5: clients give up a message by themselves after that",

@@ -1,8 +1,9 @@
 //! What a topic's owner may ask for beyond NSQ.
 //!
 //! When messages are taken in: publishing twice has effect once ([`publishes`]), a topic keeps so many
-//! bytes or for so long ([`room`], by [`milestones`]). In a channel: messages of a key one after the other
-//! ([`keys`]), and letters that failed too often ([`dead`]).
+//! bytes or for so long ([`room`], by [`milestones`], which [`survey`] makes for what was there before). In a channel: messages of a key one after the other
+//! ([`keys`]), letters that failed too often ([`dead`]), and
+//! going back to what was kept ([`seek`]).
 //!
 //! A channel's core asks at three places: before a message is handed out, when it came back in vain,
 //! and when it is over. Without rules each of these is one look at an empty table.
@@ -11,7 +12,10 @@ pub(crate) mod dead;
 pub(crate) mod keys;
 pub(crate) mod milestones;
 pub(crate) mod publishes;
+mod recall;
 pub(crate) mod room;
+pub(crate) mod seek;
+mod survey;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -56,9 +60,27 @@ impl Rules {
 
     /// The message was handed out before the core was made and is not over, so that it holds its key.
     pub(crate) fn holds(&mut self, message: &Message) {
-        if self.is_ordered && message.key_hash != 0 && message.attempts > 0 {
-            self.keys.hold(message.key_hash, message.seq);
+        if message.attempts > 0 {
+            self.hold(message.key_hash, message.seq);
         }
+    }
+
+    /// The same, of a message that is not in memory.
+    pub(crate) fn hold(&mut self, key_hash: u64, seq: u64) {
+        if self.is_ordered && key_hash != 0 {
+            self.keys.hold(key_hash, seq);
+        }
+    }
+
+    /// Whether messages of a key come one after the other.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.is_ordered
+    }
+
+    /// Everything begins anew, but dead letters are moved all the same.
+    pub(crate) fn restart(&mut self) {
+        self.keys.clear();
+        self.parked_bytes = 0;
     }
 
     /// The message was handed out so often in vain: it is given back, or is dead.

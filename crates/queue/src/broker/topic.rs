@@ -2,7 +2,7 @@
 
 mod publish;
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use log::{Durability, StreamId};
@@ -44,6 +44,8 @@ pub struct Topic {
     pub(crate) stream: Option<StreamId>,
     /// Position of the record that made it.
     pub(crate) born: u64,
+    /// Below this position its records may have been freed.
+    released: AtomicU64,
     pub(crate) state: Mutex<State>,
 }
 
@@ -108,6 +110,7 @@ impl Topic {
             name: name.into(),
             stream,
             born,
+            released: AtomicU64::new(born),
             state: Mutex::new(state),
         })
     }
@@ -120,6 +123,11 @@ impl Topic {
         image: TopicImage,
     ) -> Arc<Self> {
         let topic = Self::new(ground, broker, &image.name, Some(stream), image.born);
+        let now_ms = ground.clock.now().millis();
+        let floor = image.floor();
+        // How much more was kept is known when it is known where what lies.
+        let known = image.policy.retain.is_none() || image.milestones.is_some();
+        topic.released.store(if known { floor } else { image.born }, Ordering::Release);
         let end = image.given.0;
         let channels = image.channels.into_iter();
         let channels = channels.map(|(number, of)| Channel::recovered(ground, &topic, number, of, end));
@@ -133,18 +141,26 @@ impl Topic {
             channels,
             message_count: image.message_count,
             message_bytes: image.message_bytes,
+            milestones: image.milestones,
             ..State::default()
         };
         for channel in &state.channels {
             channel.change(|of| of.core.set_rules(&image.policy));
+            channel.recall_keys();
         }
-        state.set_policy(image.policy, ground.clock.now().millis());
+        state.publishes.set(image.ids);
+        if let Some(begin) = state.set_policy(image.policy, now_ms) {
+            let before = topic.survey_now(begin);
+            state.milestones = Some(before.followed_by(Milestones::starting(begin)));
+        }
+        topic.released.store(floor.min(state.kept_from(now_ms)), Ordering::Release);
         *topic.state.lock() = state;
         topic
     }
 
     /// What must be known to go on with it, its channels included.
     pub(crate) fn image(&self) -> TopicImage {
+        let now_ms = self.ground.clock.now().millis();
         let state = self.state.lock();
         let channels = state
             .channels
@@ -159,14 +175,27 @@ impl Topic {
             message_count: state.message_count,
             message_bytes: state.message_bytes,
             policy: state.policy.clone(),
+            ids: state.publishes.ids(u64::try_from(now_ms).unwrap_or(0)),
+            milestones: state.milestones.clone(),
             channels: channels.collect(),
         }
     }
 
     /// The one place where it is decided which of its records are not needed any more: those below
-    /// this position.
+    /// this position. Whoever asks frees them.
     pub(crate) fn floor(&self, image: &TopicImage) -> u64 {
-        image.channels.values().map(|channel| channel.position).fold(image.given.1, u64::min)
+        let mut state = self.state.lock();
+        let floor = image.floor().min(state.kept_from(self.ground.clock.now().millis()));
+        let released = self.released.fetch_max(floor, Ordering::AcqRel).max(floor);
+        if let Some(milestones) = &mut state.milestones {
+            milestones.forget_below(released);
+        }
+        floor
+    }
+
+    /// Below this position its records may have been freed.
+    pub(crate) fn released(&self) -> u64 {
+        self.released.load(Ordering::Acquire)
     }
 
     /// Its name.
@@ -342,14 +371,18 @@ impl Topic {
         policy.check()?;
         let control = self.ground.control.lock().await;
         let json = serde_json::to_vec(&policy).map_err(|error| Error::Invalid(error.to_string()))?;
-        {
+        let begin = {
             let mut state = self.state.lock();
             for channel in &state.channels {
                 channel.change(|of| of.core.set_rules(&policy));
             }
-            state.set_policy(policy, self.ground.clock.now().millis());
+            state.set_policy(policy, self.ground.clock.now().millis())
+        };
+        self.confirm(&control, |stream| Entry::TopicRuled { stream, policy: json }).await?;
+        if let Some(begin) = begin {
+            self.survey(begin).await;
         }
-        self.confirm(&control, |stream| Entry::TopicRuled { stream, policy: json }).await
+        Ok(())
     }
 
     /// How it is, channels included.

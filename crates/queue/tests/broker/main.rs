@@ -9,3 +9,5 @@ mod delivery;
 mod faults;
 mod recovery;
 mod rules;
+mod rules_kept;
+mod takeover;

@@ -105,6 +105,8 @@ pub(crate) struct Core {
     pub(crate) recalled: HashMap<u64, u16>,
     /// Beyond NSQ.
     pub(crate) rules: Rules,
+    /// How often it was told to read on elsewhere.
+    pub(crate) sought: u64,
     earliest_ms: i64,
 }
 
@@ -132,6 +134,7 @@ impl Core {
             delivered: from,
             recalled: HashMap::new(),
             rules: Rules::default(),
+            sought: 0,
             earliest_ms: i64::MAX,
         }
     }

@@ -46,14 +46,14 @@ pub(crate) async fn run(channel: Arc<Channel>, stream: StreamId) {
 async fn read_on(channel: &Channel, stream: StreamId) {
     let log = &channel.ground.log;
     loop {
-        let (position, end, due, has_backlog) = {
+        let (position, end, due, has_backlog, sought) = {
             let mut state = channel.state.lock();
             if !state.core.wants_reading() {
                 state.is_reading = false;
                 return;
             }
             let core = &state.core;
-            (core.next_position, core.end, core.due(), core.wants_backlog())
+            (core.next_position, core.end, core.due(), core.wants_backlog(), core.sought)
         };
         // Everything below `end` was appended before it was told to the channel.
         let appended = log.end().0;
@@ -75,6 +75,10 @@ async fn read_on(channel: &Channel, stream: StreamId) {
         let position = piece.position;
         let now_ms = channel.ground.clock.now().millis();
         channel.change(|state| {
+            if state.core.sought != sought {
+                // It reads on elsewhere.
+                return;
+            }
             for (due, message) in piece.recalled {
                 state.core.recall(due, message);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ChannelImage, Counters, Image, TopicImage};
+use super::{ChannelImage, Counters, Dedup, Image, Milestones, TopicImage};
 use crate::broker::journal::entry::{Progress, take_text, take_u32};
 use crate::broker::varint::{put, put_bytes, take, take_bytes};
 
@@ -77,6 +77,9 @@ impl TopicImage {
         }
         let policy = serde_json::to_vec(&self.policy).expect("a policy has names as keys only");
         put_bytes(out, &policy);
+        self.ids.encode(out, 0);
+        put(out, u64::from(self.milestones.is_some()));
+        self.milestones.iter().for_each(|milestones| milestones.encode(out));
         put(out, self.channels.len() as u64);
         for (number, channel) in &self.channels {
             put(out, u64::from(*number));
@@ -94,6 +97,8 @@ impl TopicImage {
             message_count: take(from)?,
             message_bytes: take(from)?,
             policy: serde_json::from_slice(take_bytes(from)?).ok()?,
+            ids: Dedup::decode(from)?,
+            milestones: if take(from)? != 0 { Some(Milestones::decode(from)?) } else { None },
             channels: BTreeMap::new(),
         };
         for _ in 0..take(from)? {
@@ -144,6 +149,7 @@ impl ChannelImage {
 mod tests {
     use super::*;
     use crate::broker::channel::pending::Special;
+    use crate::broker::dedup::PublishId;
     use crate::broker::ranges::RangeSet;
 
     #[test]
@@ -159,12 +165,18 @@ mod tests {
             counters: Counters { messages: 1, requeued: 2, timed_out: 3, delivered: [4, 5, 6] },
             ..ChannelImage::default()
         };
+        let mut ids = Dedup::default();
+        ids.insert(PublishId::of("an order"), 64, 2_000, 1_000);
+        let mut milestones = Milestones::default();
+        milestones.add(3, 64, 1_000, 10, 128);
         let topic = TopicImage {
             name: "t".to_owned(),
             born: 8,
             next: (10, 200),
             given: (9, 180),
             is_paused: true,
+            ids,
+            milestones: Some(milestones),
             channels: [(4, channel)].into(),
             ..TopicImage::default()
         };

@@ -67,6 +67,12 @@ pub(crate) enum Entry {
         channel: u32,
         progress: Progress,
     },
+    /// It reads on at `to`: everything below is finished, and nothing behind.
+    ChannelSought {
+        stream: u32,
+        channel: u32,
+        to: Mark,
+    },
 }
 
 /// What became of a channel's messages.
@@ -115,6 +121,9 @@ impl Entry {
                 put(&[u64::from(*stream), u64::from(*channel)]);
                 progress.encode(&mut out);
             }
+            Self::ChannelSought { stream, channel, to } => {
+                put(&[u64::from(*stream), u64::from(*channel), to.0, to.1]);
+            }
         }
         out
     }
@@ -145,6 +154,7 @@ impl Entry {
                 let channel = take_u32(from)?;
                 Self::ChannelProgress { stream, channel, progress: Progress::decode(from)? }
             }
+            11 => Self::ChannelSought { stream, channel: take_u32(from)?, to: mark(from)? },
             _ => return None,
         };
         from.is_empty().then_some(entry)
@@ -162,6 +172,7 @@ impl Entry {
             Self::ChannelPaused { .. } => 8,
             Self::ChannelEmptied { .. } => 9,
             Self::ChannelProgress { .. } => 10,
+            Self::ChannelSought { .. } => 11,
         }
     }
 }
@@ -222,6 +233,7 @@ mod tests {
             Entry::ChannelDeleted { stream, channel, given: (7, 8) },
             Entry::ChannelPaused { stream, channel, is_paused: false },
             Entry::ChannelEmptied { stream, channel, end: u64::MAX },
+            Entry::ChannelSought { stream, channel, to: (3, 1 << 30) },
             Entry::ChannelProgress {
                 stream,
                 channel,

@@ -47,7 +47,9 @@ impl<T> Keys<T> {
 
     /// This message holds its key from now on: it was handed out before a restart, and failed.
     pub(crate) fn hold(&mut self, key: u64, seq: u64) {
-        if self.held.insert(key, seq).is_none() {
+        // The first one wins: after a restart they come in the order of their numbers.
+        if self.held.get(&key).is_none() {
+            self.held.insert(key, seq);
             self.holders.insert(seq, key);
         }
     }

@@ -99,8 +99,10 @@ impl Publishes {
     }
 
     /// What is known now.
-    pub(crate) fn ids(&self) -> Dedup {
-        self.0.lock().ids.clone()
+    pub(crate) fn ids(&self, now_ms: u64) -> Dedup {
+        let mut seen = self.0.lock();
+        seen.ids.drop_expired(now_ms);
+        seen.ids.clone()
     }
 }
 

@@ -20,24 +20,27 @@ use crate::broker::{Broker, Inner};
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether a topic with this policy needs milestones.
-fn needs_milestones(policy: &Policy) -> bool {
+pub(crate) fn needs_milestones(policy: &Policy) -> bool {
     policy.max_bytes.is_some() || policy.ttl.is_some() || policy.retain.is_some()
 }
 
 impl State {
-    /// Takes over rules.
-    pub(crate) fn set_policy(&mut self, policy: Policy, now_ms: i64) {
+    /// Takes over rules. If they need milestones and there were none, returns where those begin.
+    pub(crate) fn set_policy(&mut self, policy: Policy, now_ms: i64) -> Option<Milestone> {
+        let mut begin = None;
         if !needs_milestones(&policy) {
             self.milestones = None;
         } else if self.milestones.is_none() {
             let end =
                 Milestone { seq: self.next_seq, position: self.next_position, time_ms: now_ms, bytes: 0 };
             self.milestones = Some(Milestones::starting(end));
+            begin = Some(end);
         }
         if policy.dedup_window.is_none() {
             self.publishes.set(Dedup::default());
         }
         self.policy = policy;
+        begin
     }
 
     /// The first message that some channel is not done with, or that none was given.
@@ -77,6 +80,15 @@ impl State {
         };
         let place = milestones.with_at_most(max);
         self.drop_below(place);
+    }
+
+    /// Nothing at or behind this position may be freed, because the policy keeps it.
+    pub(crate) fn kept_from(&self, now_ms: i64) -> u64 {
+        let (Some(retain), Some(milestones)) = (self.policy.retain, &self.milestones) else {
+            return u64::MAX;
+        };
+        let retain_ms = i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);
+        milestones.at_time(now_ms.saturating_sub(retain_ms)).position
     }
 
     /// Drops messages that are too old to be delivered.

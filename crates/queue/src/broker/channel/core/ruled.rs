@@ -3,8 +3,10 @@
 use std::ops::Range;
 
 use super::Core;
+use crate::broker::channel::pending::Pending;
 use crate::broker::message::Message;
 use crate::broker::policy::Policy;
+use crate::broker::ranges::RangeSet;
 
 impl Core {
     /// Takes over the topic's rules.
@@ -23,6 +25,46 @@ impl Core {
         if self.rules.buried(seq) {
             self.done(seq);
         }
+    }
+
+    /// Everything begins anew at this mark, which lies in what the topic gave.
+    pub(crate) fn seek(&mut self, (seq, position): (u64, u64)) {
+        let held: Vec<_> = self.in_flight.drain().map(|(_, held)| held).collect();
+        for held in held {
+            self.deadlines.cancel(held.timer);
+            if let Some(consumer) = self.consumers.get_mut(held.owner) {
+                consumer.in_flight -= 1;
+            }
+        }
+        self.ready.clear();
+        self.deferred.clear();
+        self.due.clear();
+        self.recalled.clear();
+        (self.ready_bytes, self.deferred_bytes) = (0, 0);
+        self.rules.restart();
+        self.pending = Pending::default();
+        self.finished = RangeSet::below(seq);
+        self.loaded = RangeSet::below(seq);
+        (self.delivered, self.next_position) = (seq, position);
+        self.sought += 1;
+    }
+
+    /// Of what comes next, `others` were never for this channel, and some were tried before.
+    pub(crate) fn take_over(&mut self, others: &RangeSet, attempts: Vec<(u64, u16)>) {
+        for set in [&mut self.finished, &mut self.loaded, &mut self.pending.finished] {
+            set.insert_all(others);
+        }
+        self.pending.events += 1;
+        for (seq, attempts) in attempts {
+            self.recalled.insert(seq, attempts);
+            self.pending.attempt(seq, attempts);
+        }
+    }
+
+    /// Messages that failed and are deferred, but for their keys, which are in the log: number, position.
+    pub(crate) fn failed_and_deferred(&self) -> Vec<(u64, u64)> {
+        let failed = self.deferred.iter().filter(|(_, of)| of.attempts > 0 && of.message.is_none());
+        failed.map(|((_, position), of)| (of.seq, *position)).collect()
     }
 
     /// Puts messages before all others, in this order.

@@ -1,0 +1,112 @@
+//! An nsqd's folder becomes topics and channels.
+use std::path::Path;
+
+use log::files::{Crash, Faulty};
+
+use crate::house::*;
+
+fn frame(id: u8, attempts: u8, body: &str) -> Vec<u8> {
+    let mut out = (26 + body.len() as i32).to_be_bytes().to_vec();
+    out.extend_from_slice(&(1_600_000_000_000_000_000 + i64::from(id)).to_be_bytes());
+    out.extend_from_slice(&[0, attempts]);
+    out.extend_from_slice(format!("{id:016x}").as_bytes());
+    out.extend_from_slice(body.as_bytes());
+    out
+}
+
+const LIST: &str = r#"{"topics":[
+    {"channels":[{"name":"a","paused":false},{"name":"b","paused":true}],"name":"t","paused":false},
+    {"channels":[{"name":"c","paused":false}],"name":"held","paused":true},
+    {"channels":[],"name":"bare","paused":false}
+],"version":"1.3.0"}"#;
+
+fn fill(dir: &Path) {
+    let write = |name: &str, frames: &[Vec<u8>]| std::fs::write(dir.join(name), frames.concat()).unwrap();
+    std::fs::write(dir.join("nsqd.dat"), LIST).unwrap();
+    write("t:a.diskqueue.000000.dat", &[frame(1, 0, "only a"), frame(2, 2, "both")]);
+    write("t:b.diskqueue.000000.dat", &[frame(2, 1, "both"), frame(3, 0, "only b")]);
+    write("t.diskqueue.000000.dat", &[frame(4, 0, "all")]);
+    write("held.diskqueue.000000.dat", &[frame(5, 0, "held back")]);
+    write("held:c.diskqueue.000000.dat", &[frame(6, 0, "already in c")]);
+    write("bare.diskqueue.000000.dat", &[frame(7, 0, "nobody yet"), vec![0; 7]]);
+}
+
+async fn check(house: &House) {
+    let topic = house.broker.find_topic("t").unwrap();
+    assert!(!topic.is_paused());
+    let (a, b) = (topic.find_channel("a").unwrap(), topic.find_channel("b").unwrap());
+    assert_eq!((a.stats().depth, b.stats().depth, a.is_paused(), b.is_paused()), (3, 3, false, true));
+    b.set_paused(false).await.unwrap();
+    for (channel, expected) in
+        [(a, [("only a", 1), ("both", 3), ("all", 1)]), (b, [("both", 2), ("only b", 1), ("all", 1)])]
+    {
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(9);
+        for (text, attempts) in expected {
+            let delivery = next(&mut consumer).await;
+            assert_eq!(
+                (body(&delivery), delivery.attempts),
+                (text.to_owned(), attempts),
+                "{}",
+                channel.name()
+            );
+            assert!((1_600_000_000_000_000_001..=1_600_000_000_000_000_007).contains(&delivery.timestamp_ns));
+            consumer.finish(delivery.id).unwrap();
+        }
+        nothing(&mut consumer).await;
+    }
+    let held = house.broker.find_topic("held").unwrap();
+    assert!(held.is_paused());
+    let mut consumer = held.find_channel("c").unwrap().subscribe(subscriber()).unwrap();
+    consumer.set_ready(9);
+    assert_eq!(drain(&mut consumer, 1).await, ["already in c"]);
+    nothing(&mut consumer).await;
+    held.set_paused(false).await.unwrap();
+    assert_eq!(drain(&mut consumer, 1).await, ["held back"]);
+    let bare = house.broker.find_topic("bare").unwrap();
+    assert_eq!(bare.stats().depth, 1);
+    let mut consumer = bare.channel("first").await.unwrap().subscribe(subscriber()).unwrap();
+    consumer.set_ready(9);
+    assert_eq!(drain(&mut consumer, 1).await, ["nobody yet"]);
+}
+
+#[tokio::test]
+async fn a_folder_is_taken_over_once_and_for_all() {
+    for killed in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path());
+        let disk = Faulty::new();
+        let mut house = open(&disk);
+        assert_eq!(house.broker.import(&dir.path().join("nothing")).await.unwrap(), None);
+        let imported = house.broker.import(dir.path()).await.unwrap().unwrap();
+        assert_eq!((imported.topics, imported.channels, imported.messages), (3, 3, 7));
+        assert_eq!(imported.complaints.len(), 1, "{:?}", imported.complaints);
+        assert!(imported.complaints[0].contains("bare.diskqueue.000000.dat: bytes 40 to 47"), "{imported:?}");
+        if killed {
+            // What the device had when it was done.
+            house = open(&disk.crash(Crash::LoseAll));
+        }
+        assert_eq!(house.broker.import(dir.path()).await.unwrap(), None);
+        check(&house).await;
+    }
+}
+
+#[tokio::test]
+async fn a_takeover_that_died_begins_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(dir.path());
+    let disk = Faulty::new();
+    let house = open(&disk);
+    publish(&*house.broker.topic("mine").await.unwrap(), ["stays"]).await;
+    let import = eyrie_queue::import::Import::open(dir.path()).unwrap().unwrap();
+    import.begin(&["t".to_owned(), "bare".to_owned()]).unwrap();
+    drop(import);
+    let half = house.broker.topic("t").await.unwrap();
+    half.channel("a").await.unwrap();
+    publish(&half, ["only a", "both"]).await;
+    let house = open(&disk.crash(Crash::KeepAll));
+    let imported = house.broker.import(dir.path()).await.unwrap().unwrap();
+    assert_eq!((imported.topics, imported.messages), (3, 7));
+    check(&house).await;
+    assert_eq!(house.broker.find_topic("mine").unwrap().stats().depth, 1);
+}
