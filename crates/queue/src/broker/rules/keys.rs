@@ -4,6 +4,7 @@
 //! timed out or deferred after a failure, so that what was published later never overtakes it. Those
 //! that meet a key held by another are parked in the order of their numbers.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
@@ -48,8 +49,8 @@ impl<T> Keys<T> {
     /// This message holds its key from now on: it was handed out before a restart, and failed.
     pub(crate) fn hold(&mut self, key: u64, seq: u64) {
         // The first one wins: after a restart they come in the order of their numbers.
-        if self.held.get(&key).is_none() {
-            self.held.insert(key, seq);
+        if let Entry::Vacant(vacant) = self.held.entry(key) {
+            vacant.insert(seq);
             self.holders.insert(seq, key);
         }
     }
