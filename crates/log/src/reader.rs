@@ -119,13 +119,18 @@ impl Reader {
         self.find();
         let Some(walk) = &mut self.walk else { return Ok(None) };
         walk.stop = walk.segment.stop(self.shared.written());
-        if walk.segment.header.form == Form::Whole {
-            if self.position != lsn || lsn < walk.segment.header.base + SEGMENT_HEAD_BYTES {
-                return Ok(None);
-            }
-            // One record needs no piece of 256 KiB around it.
-            walk.short_sighted();
+        if self.position != lsn
+            || walk.segment.header.form == Form::Whole && walk.offset != lsn - walk.segment.header.base
+        {
+            // Before the records of the file, or before the file.
+            return Ok(None);
         }
+        walk.offset = walk
+            .segment
+            .offset_before(lsn)
+            .map_err(|error| Error::io(format!("reading `{}`", walk.segment.name), &error))?;
+        // One record needs no piece of 256 KiB around it.
+        walk.short_sighted();
         loop {
             let step = walk.step().map_err(|error| unreadable(walk, &error))?;
             match step {

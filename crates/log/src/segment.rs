@@ -19,6 +19,8 @@ const VERSION: u32 = 1;
 pub(crate) const NO_PREVIOUS: u64 = u64::MAX;
 /// Files are read in pieces of this many bytes, or of one record if that is larger.
 const CHUNK_BYTES: u64 = 256 << 10;
+/// Known places of a rewritten file are so far apart.
+const PLACES_APART_BYTES: u64 = 16 << 10;
 /// And in such pieces where one record is wanted.
 const SHORT_CHUNK_BYTES: u64 = 4 << 10;
 
@@ -137,6 +139,9 @@ pub(crate) struct Segment {
     end: AtomicU64,
     /// Streams and where their last record begins, found when reclaim first asks.
     pub(crate) streams: OnceLock<Vec<StreamUse>>,
+    /// Of a rewritten file: some positions and where their records begin, found when a single record
+    /// is first looked for.
+    places: OnceLock<Vec<(u64, u64)>>,
 }
 
 /// What one stream has in a sealed segment.
@@ -159,6 +164,7 @@ impl Segment {
             file_bytes,
             end: AtomicU64::new(end.unwrap_or(OPEN)),
             streams: OnceLock::new(),
+            places: OnceLock::new(),
         }
     }
 
@@ -183,6 +189,40 @@ impl Segment {
         match self.header.form {
             Form::Whole => self.end().unwrap_or(OPEN).min(written).saturating_sub(self.header.base),
             Form::Kept => self.file_bytes,
+        }
+    }
+
+    /// An offset of the file, not far before the record at `lsn`, at which a record begins.
+    pub(crate) fn offset_before(self: &Arc<Self>, lsn: u64) -> io::Result<u64> {
+        if self.header.form == Form::Whole {
+            return Ok(SEGMENT_HEAD_BYTES.max(lsn.saturating_sub(self.header.base)));
+        }
+        let places = match self.places.get() {
+            Some(places) => places,
+            None => {
+                let places = self.find_places()?;
+                self.places.get_or_init(|| places)
+            }
+        };
+        let behind = places.partition_point(|(at, _)| *at <= lsn);
+        Ok(behind.checked_sub(1).map_or(SEGMENT_HEAD_BYTES, |before| places[before].1))
+    }
+
+    /// Walks through a rewritten file once.
+    fn find_places(self: &Arc<Self>) -> io::Result<Vec<(u64, u64)>> {
+        let mut walk = Walk::new(self.clone(), SEGMENT_HEAD_BYTES, self.stop(OPEN));
+        let (mut places, mut next) = (Vec::new(), SEGMENT_HEAD_BYTES);
+        loop {
+            let offset = walk.offset;
+            match walk.step()? {
+                Step::Record { lsn, .. } if offset >= next => {
+                    places.push((lsn, offset));
+                    next = offset + PLACES_APART_BYTES;
+                }
+                Step::Record { .. } => {}
+                Step::Bad => walk.resync()?,
+                Step::End => return Ok(places),
+            }
         }
     }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use base::testkit::eventually;
 use base::{ErrorKind, Timestamp};
+use bytes::Bytes;
 use common::{all, clock, open, record};
-use eyrie_log::{Config, Durability, Error, Log, Lsn, NewRecord, StreamId};
+use eyrie_log::{Config, Durability, Error, Log, Lsn, NewRecord, Parts, StreamId, record_bytes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_appended_is_read_in_order_and_after_reopening() {
@@ -34,6 +35,26 @@ async fn what_was_appended_is_read_in_order_and_after_reopening() {
     let mut from = log.reader(&[], read[250].lsn);
     assert_eq!(common::number(&from.try_next_batch(1).unwrap()[0]), 250);
     assert_eq!(from.position(), read[250].next);
+}
+
+#[tokio::test]
+async fn one_record_is_read_by_its_position_and_payloads_in_parts_are_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(dir.path(), 256 << 10);
+    // Short ones are copied, long ones are not.
+    let bodies: Vec<Bytes> = [0, 1, 200, 40_000].map(|length| vec![7; length].into()).into();
+    let parts: Vec<_> =
+        bodies.iter().map(|body| Parts { stream: StreamId(3), kind: 2, head: b"head", body }).collect();
+    let mut at = log.append_parts(&parts, Durability::Os).unwrap().await.unwrap();
+    for body in &bodies {
+        let found = log.read(at).unwrap().expect("it is there");
+        assert_eq!(found.payload, [&b"head"[..], body].concat());
+        assert_eq!(found.next.0, at.0 + record_bytes(4 + body.len()));
+        assert!(log.read(Lsn(at.0 + 8)).unwrap().is_none(), "no record begins here");
+        at = found.next;
+    }
+    assert!(log.read(at).unwrap().is_none() && log.read(Lsn(1 << 40)).unwrap().is_none(), "not yet written");
+    assert!(log.read(Lsn(0)).unwrap().is_none());
 }
 
 #[tokio::test]

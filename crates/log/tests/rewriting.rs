@@ -48,6 +48,12 @@ async fn live_records_of_mostly_dead_segments_stay_at_their_positions() {
     let small = || async { (log.status().disk_bytes < disk_before / 3).then_some(()) };
     eventually(PATIENCE, "the rest is freed", small).await;
     assert_eq!(idle(&log), before);
+    for (lsn, next, n) in &before {
+        let found = log.read(*lsn).unwrap().expect("it lives");
+        assert_eq!((found.next, number(&found)), (*next, *n));
+        assert!(log.read(Lsn(lsn.0 + 8)).unwrap().is_none(), "no record begins here");
+    }
+    assert!(log.read(Lsn(before[0].1.0)).unwrap().is_none(), "its neighbour is dead");
 
     // From the middle, and merged with what was written after the rewrite.
     append(&log, 1_000..1_100).await;
