@@ -66,6 +66,11 @@ pub struct Error {
 /// What most readings answer.
 pub type Result<T> = std::result::Result<Seen<T>, Error>;
 
+/// Whether topics and channels may be called so.
+pub fn is_name(name: &str) -> bool {
+    queue::check_name(name).is_ok()
+}
+
 impl Cluster {
     /// The daemons at `addresses`, asked through `fetch`.
     pub fn new(fetch: Arc<dyn Fetch>, clock: Clock, addresses: Addresses) -> Self {

@@ -9,7 +9,8 @@
 //! [`figures`] and [`timeframes`] (what they show), [`presenter`] and [`templates`] (how), [`live`]
 //! (server-sent events), [`failure`] (the one place where kinds of failure become statuses),
 //! [`session`] and [`security`], [`assets`] (what `build.rs` made of `ui/`), [`chart`] (pictures),
-//! [`image`] (`/c.svg` and `/c.png`), [`export`] (`/x` and `/a1`, StatHat's export API).
+//! [`image`] (`/c.svg` and `/c.png`), [`export`] (`/x` and `/a1`, StatHat's export API). [`nsqadmin`] is a
+//! site of its own in the same clothes.
 //!
 //! **Invariants**: every page works without scripts; nothing is loaded from another host; no inline
 //! script or style; what is shown of one account is never kept in a shared cache; every stream and
@@ -25,6 +26,7 @@ pub mod figures;
 pub mod filters;
 pub mod image;
 pub mod live;
+pub mod nsqadmin;
 pub mod pages;
 pub mod presenter;
 pub mod router;

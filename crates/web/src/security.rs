@@ -65,7 +65,7 @@ pub fn is_here(config: &Config, headers: &HeaderMap, address: &Uri) -> bool {
 
 /// Browsers say where a form comes from, in `Sec-Fetch-Site` or `Origin`. A client that says
 /// nothing is no browser; it may go on if it has no cookie to lend.
-fn is_ours(config: &Config, headers: &HeaderMap) -> bool {
+pub fn is_ours(config: &Config, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),

@@ -18,7 +18,7 @@ await rm(dist, { recursive: true, force: true });
 await mkdir(dist, { recursive: true });
 
 const result = await build({
-  entryPoints: ["src/main.ts", "styles/main.css"],
+  entryPoints: ["src/main.ts", "styles/main.css", "src/nsqadmin.ts", "styles/nsqadmin.css"],
   outdir: dist,
   bundle: true,
   splitting: true,
@@ -30,7 +30,6 @@ const result = await build({
   chunkNames: "[name]-[hash]",
   assetNames: "[name]-[hash]",
   loader: { ".woff2": "file" },
-  publicPath: "/assets",
   metafile: true,
   logLevel: "warning",
 });

@@ -54,7 +54,7 @@ fn nsqlookupd(words: Vec<String>) -> ExitCode {
 
 fn nsqadmin(words: Vec<String>) -> ExitCode {
     start(words, |options: admin::Options, start| {
-        admin::run(options, start.verbosity, start.clock, start.stop, admin::api::router)
+        admin::run(options, start.verbosity, start.clock, start.stop, web::nsqadmin::router)
     })
 }
 

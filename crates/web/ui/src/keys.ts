@@ -1,9 +1,10 @@
 // The keyboard: one place that says which key does what, and shows it on "?".
 import type { EyrieChart } from "./chart.ts";
+import { type Help, showHelp } from "./help.ts";
 import type { EyriePalette } from "./palette.ts";
 import type { EyrieRange } from "./range.ts";
 
-const HELP: [keys: string[], does: string][] = [
+const HELP: Help = [
   [["Ctrl K"], "go to a stat or page"],
   [["/"], "search"],
   [["g", "s"], "to the stats"],
@@ -51,7 +52,7 @@ function act(key: string): boolean {
     case "/":
       return search();
     case "?":
-      return help();
+      return showHelp(HELP);
     case "t":
       return table();
     case "j":
@@ -97,31 +98,4 @@ function cursor(by: number): boolean {
   const chart = document.querySelector<EyrieChart>("eyrie-chart.drawn");
   chart?.move(by);
   return Boolean(chart);
-}
-
-function help(): boolean {
-  const dialog = document.createElement("dialog");
-  dialog.className = "help";
-  dialog.ariaLabel = "Keys";
-  const heading = document.createElement("h2");
-  heading.textContent = "Keys";
-  const list = document.createElement("dl");
-  for (const [keys, does] of HELP) {
-    const term = document.createElement("dt");
-    keys.forEach((key, index) => {
-      const kbd = document.createElement("kbd");
-      kbd.textContent = key;
-      if (index) term.append(" ");
-      term.append(kbd);
-    });
-    const meaning = document.createElement("dd");
-    meaning.textContent = does;
-    list.append(term, meaning);
-  }
-  dialog.append(heading, list);
-  dialog.addEventListener("close", () => dialog.remove());
-  dialog.addEventListener("click", () => dialog.close());
-  document.body.append(dialog);
-  dialog.showModal();
-  return true;
 }

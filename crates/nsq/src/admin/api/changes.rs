@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Admin, BODY_BYTES_MAX, told};
 use crate::admin::{Caller, access};
-use crate::cluster::{Action, Target};
+use crate::cluster::{Action, Target, is_name};
 use crate::http::{Failure, Peer, body};
 
 type Answer = Result<Response, Failure>;
@@ -44,14 +44,14 @@ pub(super) async fn create(State(admin): State<Admin>, request: Request) -> Answ
     let body: Create = json(request).await?;
     let topic = valid_topic(body.topic.unwrap_or_default())?;
     let channel = body.channel.filter(|channel| !channel.is_empty());
-    if channel.as_ref().is_some_and(|channel| queue::check_name(channel).is_err()) {
+    if channel.as_ref().is_some_and(|channel| !is_name(channel)) {
         return Err(Failure::bad_request("INVALID_CHANNEL"));
     }
     told(admin.create(&caller, Target { topic: &topic, channel: channel.as_deref() }).await)
 }
 
 fn valid_topic(topic: String) -> Result<String, Failure> {
-    if queue::check_name(&topic).is_ok() { Ok(topic) } else { Err(Failure::bad_request("INVALID_TOPIC")) }
+    if is_name(&topic) { Ok(topic) } else { Err(Failure::bad_request("INVALID_TOPIC")) }
 }
 
 #[derive(Deserialize)]

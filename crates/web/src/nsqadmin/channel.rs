@@ -1,0 +1,82 @@
+//! `/topics/{topic}/{channel}`: one channel, node by node, and who consumes it.
+
+use axum::extract::Path;
+use nsq::admin::rates::Of;
+use nsq::cluster::read::Part;
+use nsq::cluster::{ChannelStats, ClientStats};
+use serde::Serialize;
+
+use super::figures::{ChannelLine, Chart, chart, is_ephemeral, rows, tidied};
+use super::topic::{is_measured, is_unknown};
+use super::visit::{Answer, Sorry, Visit};
+
+/// Clients that are listed; a channel with more shows these and says how many there are.
+const CLIENTS_MAX: usize = 500;
+
+#[derive(Serialize)]
+struct View {
+    topic: String,
+    channel: String,
+    ephemeral: bool,
+    total: ChannelLine,
+    depth_chart: Chart,
+    rate_chart: Chart,
+    nodes: Vec<ChannelLine>,
+    clients: Vec<ClientStats>,
+    clients_all: usize,
+    measured: bool,
+    tcp_address: String,
+    problems: Vec<String>,
+}
+
+/// `GET /topics/{topic}/{channel}`
+pub(super) async fn channel(visit: Visit, Path((topic, channel)): Path<(String, String)>) -> Answer {
+    let admin = visit.admin().clone();
+    let cluster = admin.cluster();
+    let mut problems = Vec::new();
+    let missing = || Sorry::not_found(format!("There is no channel {channel} of a topic {topic}."));
+    let producers = match cluster.topic_producers(&topic).await {
+        Ok(seen) => seen.note(&mut problems),
+        Err(error) if is_unknown(&error.problems) => return Err(missing()),
+        Err(error) => return Err(error.into()),
+    };
+    problems.retain(|problem| !is_unknown(std::slice::from_ref(problem)));
+    let part = Part { topic: Some(&topic), channel: Some(&channel), clients: true };
+    let rows = rows(&cluster, &producers, part, &mut problems).await;
+    let found: Vec<&ChannelStats> = (rows.iter().flat_map(|row| row.channels.iter().flatten()))
+        .filter(|row| row.channel_name == channel)
+        .collect();
+    let Some(mut total) = ChannelStats::total(&channel, found.iter().copied()) else {
+        return Err(if problems.is_empty() {
+            missing()
+        } else {
+            Sorry::new(http::StatusCode::BAD_GATEWAY, problems.join("; "))
+        });
+    };
+    let mut clients = total.clients.take().unwrap_or_default();
+    let clients_all = clients.len();
+    clients.truncate(CLIENTS_MAX);
+    let rates = admin.rates();
+    let moved = rates.of(Of::Channel(&topic, &channel));
+    let nodes: Vec<ChannelLine> = found
+        .iter()
+        .map(|row| ChannelLine::of(row, rates.of(Of::ChannelAt(&topic, &channel, &row.node))))
+        .collect();
+    visit.present(
+        "channel",
+        View {
+            ephemeral: is_ephemeral(&channel),
+            depth_chart: chart(&admin, &format!("Messages waiting in {channel}"), &moved.depth, 1),
+            rate_chart: chart(&admin, &format!("Messages a second into {channel}"), &moved.rate, 0),
+            measured: is_measured(nodes.iter().map(|line| &line.stats.e2e_processing_latency)),
+            tcp_address: producers.first().map_or_else(String::new, |nsqd| nsqd.tcp_address()),
+            total: ChannelLine::of(&total, moved),
+            problems: tidied(problems),
+            nodes,
+            clients,
+            clients_all,
+            topic,
+            channel,
+        },
+    )
+}

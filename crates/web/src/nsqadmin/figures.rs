@@ -1,0 +1,186 @@
+//! Rows and charts as the pages show them.
+
+use base::Timestamp;
+use nsq::admin::rates::{Moved, Of, SAMPLE_EVERY, SAMPLES_MAX};
+use nsq::admin::{Admin, Rates};
+use nsq::cluster::read::Part;
+use nsq::cluster::{ChannelStats, Cluster, Error, Producer, TopicStats};
+use serde::Serialize;
+use stats::Kind;
+use stats::timeframe::Window;
+
+use crate::chart;
+
+/// Of the chart on wide windows, in CSS pixels.
+const WIDE: (u32, u32) = (1_030, 200);
+/// Of the chart on phones, in CSS pixels.
+const NARROW: (u32, u32) = (340, 170);
+
+/// One line of a table of topics.
+#[derive(Serialize)]
+pub(super) struct TopicLine {
+    pub(super) name: String,
+    pub(super) ephemeral: bool,
+    pub(super) paused: bool,
+    /// On how many nodes; none: only nsqlookupds know it.
+    pub(super) nodes: usize,
+    pub(super) channels: usize,
+    /// With those of its channels.
+    pub(super) depth: i64,
+    pub(super) in_flight: i64,
+    pub(super) clients: i64,
+    pub(super) messages: i64,
+    pub(super) rate: Option<f64>,
+    pub(super) spark: Vec<Option<f64>>,
+}
+
+impl TopicLine {
+    pub(super) fn of(name: &str, rows: &[TopicStats], rates: &Rates) -> Self {
+        let rows: Vec<&TopicStats> = rows.iter().filter(|row| row.topic_name == name).collect();
+        let channels: Vec<&ChannelStats> =
+            rows.iter().flat_map(|row| row.channels.iter().flatten()).collect();
+        let mut names: Vec<&str> = channels.iter().map(|channel| channel.channel_name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let moved = rates.of(Of::Topic(name));
+        Self {
+            name: name.to_owned(),
+            ephemeral: is_ephemeral(name),
+            paused: rows.iter().any(|row| row.paused),
+            nodes: rows.len(),
+            channels: names.len(),
+            depth: rows.iter().map(|row| row.depth).sum::<i64>()
+                + channels.iter().map(|c| c.depth).sum::<i64>(),
+            in_flight: channels.iter().map(|channel| channel.in_flight_count).sum(),
+            clients: channels.iter().map(|channel| channel.client_count).sum(),
+            messages: rows.iter().map(|row| row.message_count).sum(),
+            rate: moved.now(),
+            spark: moved.rate,
+        }
+    }
+}
+
+/// One line of a table of channels, or of one channel's nodes.
+#[derive(Serialize)]
+pub(super) struct ChannelLine {
+    /// Without its nodes and clients: those have tables of their own.
+    pub(super) stats: ChannelStats,
+    pub(super) ephemeral: bool,
+    pub(super) rate: Option<f64>,
+    /// Of its depth.
+    pub(super) spark: Vec<Option<f64>>,
+}
+
+impl ChannelLine {
+    pub(super) fn of(stats: &ChannelStats, moved: Moved) -> Self {
+        let stats = ChannelStats { nodes: None, clients: None, ..stats.clone() };
+        let rate = moved.now();
+        Self { ephemeral: is_ephemeral(&stats.channel_name), stats, rate, spark: moved.depth }
+    }
+}
+
+/// One line of a topic's nodes.
+#[derive(Serialize)]
+pub(super) struct NodeLine {
+    /// Without its channels.
+    pub(super) stats: TopicStats,
+    pub(super) bytes: i64,
+    pub(super) channels: usize,
+    pub(super) rate: Option<f64>,
+}
+
+impl NodeLine {
+    pub(super) fn of(stats: &TopicStats, moved: &Moved) -> Self {
+        let channels = stats.channels.as_ref().map_or(0, Vec::len);
+        let bytes = stats.message_bytes;
+        let stats = TopicStats { nodes: None, channels: None, ..stats.clone() };
+        Self { stats, bytes, channels, rate: moved.now() }
+    }
+}
+
+pub(super) fn is_ephemeral(name: &str) -> bool {
+    name.ends_with("#ephemeral")
+}
+
+/// What the whole cluster holds: names of topics (those of nsqlookupds too), nodes, rows.
+pub(super) struct Whole {
+    pub(super) topics: Vec<String>,
+    pub(super) producers: Vec<Producer>,
+    pub(super) rows: Vec<TopicStats>,
+    pub(super) problems: Vec<String>,
+}
+
+/// Reads all of it. An error: nobody answered at all; a cluster without nsqds is an empty one.
+pub(super) async fn whole(cluster: &Cluster) -> Result<Whole, Error> {
+    let mut problems = Vec::new();
+    let producers = cluster.producers().await?.note(&mut problems);
+    let mut topics =
+        if cluster.has_lookupds() { cluster.topics().await?.note(&mut problems) } else { vec![] };
+    let rows = rows(cluster, &producers, Part::default(), &mut problems).await;
+    topics.extend(rows.iter().map(|row| row.topic_name.clone()));
+    topics.sort_unstable();
+    topics.dedup();
+    Ok(Whole { topics, producers, rows, problems: tidied(problems) })
+}
+
+/// Rows of those who answer; that nobody does is a problem, not the end of the page.
+pub(super) async fn rows(
+    cluster: &Cluster,
+    producers: &[Producer],
+    part: Part<'_>,
+    problems: &mut Vec<String>,
+) -> Vec<TopicStats> {
+    if producers.is_empty() {
+        return Vec::new();
+    }
+    match cluster.stats(producers, part).await {
+        Ok(seen) => seen.note(problems),
+        Err(error) => {
+            problems.extend(error.problems);
+            Vec::new()
+        }
+    }
+}
+
+/// Each problem once.
+pub(super) fn tidied(mut problems: Vec<String>) -> Vec<String> {
+    problems.sort_unstable();
+    problems.dedup();
+    problems
+}
+
+/// A chart of the last five minutes, drawn twice: for wide windows and for phones.
+#[derive(Serialize)]
+pub(super) struct Chart {
+    pub(super) wide: String,
+    pub(super) narrow: String,
+    /// Whether there is a single figure to show.
+    pub(super) any: bool,
+}
+
+/// Draws `figures`; `title` says what they are, for those who cannot see it.
+pub(super) fn chart(admin: &Admin, title: &str, figures: &[Option<f64>], slot: usize) -> Chart {
+    let step_seconds = i64::try_from(SAMPLE_EVERY.as_secs()).unwrap_or(1);
+    let length = step_seconds * i64::try_from(SAMPLES_MAX).unwrap_or(1);
+    let start = Timestamp::from_seconds(admin.clock().now().seconds() - length);
+    let known: Vec<f64> = figures.iter().flatten().copied().collect();
+    #[expect(clippy::cast_precision_loss, reason = "a mean of a few figures")]
+    let mean = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
+    let spec = chart::Spec {
+        width: WIDE.0,
+        height: WIDE.1,
+        theme: chart::Theme::Page,
+        kind: Kind::Counter,
+        title: title.to_owned(),
+        period: "last 5 minutes by 2 seconds".to_owned(),
+        heading: String::new(),
+        figure: String::new(),
+        number: mean,
+        window: Window { start, step_seconds, count: figures.len() },
+        figures: figures.to_vec(),
+        previous: Vec::new(),
+        slot,
+    };
+    let narrow = chart::Spec { width: NARROW.0, height: NARROW.1, ..spec.clone() };
+    Chart { wide: chart::svg(&spec), narrow: chart::svg(&narrow), any: !known.is_empty() }
+}

@@ -1,0 +1,102 @@
+//! `/topics/{topic}`: its channels and the nodes it is on.
+
+use axum::extract::Path;
+use nsq::admin::rates::Of;
+use nsq::cluster::TopicStats;
+use nsq::cluster::read::Part;
+use serde::Serialize;
+
+use super::figures::{ChannelLine, Chart, NodeLine, chart, is_ephemeral, rows, tidied};
+use super::visit::{Answer, Sorry, Visit};
+
+#[derive(Serialize)]
+struct View {
+    topic: String,
+    ephemeral: bool,
+    /// Without nodes and channels: see those.
+    total: TopicStats,
+    bytes: i64,
+    rate: Option<f64>,
+    rate_chart: Chart,
+    depth_chart: Chart,
+    /// With those of its channels.
+    depth: i64,
+    in_flight: i64,
+    clients: i64,
+    channels: Vec<ChannelLine>,
+    nodes: Vec<NodeLine>,
+    /// Channels that only nsqlookupds know.
+    promised: Vec<String>,
+    measured: bool,
+    http_address: String,
+    tcp_address: String,
+    problems: Vec<String>,
+}
+
+/// `GET /topics/{topic}`
+pub(super) async fn topic(visit: Visit, Path(topic): Path<String>) -> Answer {
+    let admin = visit.admin().clone();
+    let cluster = admin.cluster();
+    let mut problems = Vec::new();
+    let found = cluster.topic_producers(&topic).await;
+    let producers = match found {
+        Ok(seen) => seen.note(&mut problems),
+        Err(error) if is_unknown(&error.problems) => {
+            return Err(Sorry::not_found(format!("There is no topic {topic}.")));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if producers.is_empty() && !cluster.has_lookupds() {
+        return Err(Sorry::not_found(format!("No nsqd has a topic {topic}.")));
+    }
+    // One nsqlookupd that has not heard of a topic is not broken.
+    problems.retain(|problem| !is_unknown(std::slice::from_ref(problem)));
+    let part = Part { topic: Some(&topic), ..Part::default() };
+    let rows = rows(&cluster, &producers, part, &mut problems).await;
+    let total = TopicStats::total(&topic, &rows);
+    let rates = admin.rates();
+    let moved = rates.of(Of::Topic(&topic));
+    let channels: Vec<ChannelLine> = (total.channels.iter().flatten())
+        .map(|channel| ChannelLine::of(channel, rates.of(Of::Channel(&topic, &channel.channel_name))))
+        .collect();
+    let nodes: Vec<NodeLine> =
+        rows.iter().map(|row| NodeLine::of(row, &rates.of(Of::TopicAt(&topic, &row.node)))).collect();
+    let known = |name: &String| channels.iter().any(|line| line.stats.channel_name == *name);
+    let promised = match cluster.has_lookupds() {
+        true => cluster.channels(&topic).await.map(|seen| seen.value).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    let first = producers.first();
+    visit.present(
+        "topic",
+        View {
+            ephemeral: is_ephemeral(&topic),
+            bytes: total.message_bytes,
+            rate: moved.now(),
+            rate_chart: chart(&admin, &format!("Messages a second into {topic}"), &moved.rate, 0),
+            depth_chart: chart(&admin, &format!("Messages waiting in {topic}"), &moved.depth, 1),
+            depth: total.depth + channels.iter().map(|line| line.stats.depth).sum::<i64>(),
+            in_flight: channels.iter().map(|line| line.stats.in_flight_count).sum(),
+            clients: channels.iter().map(|line| line.stats.client_count).sum(),
+            promised: promised.into_iter().filter(|name| !known(name)).collect(),
+            measured: is_measured(nodes.iter().map(|line| &line.stats.e2e_processing_latency)),
+            http_address: first.map_or_else(|| "127.0.0.1:4151".to_owned(), |nsqd| nsqd.http_address()),
+            tcp_address: first.map_or_else(|| "127.0.0.1:4150".to_owned(), |nsqd| nsqd.tcp_address()),
+            total: TopicStats { nodes: None, channels: None, ..total },
+            problems: tidied(problems),
+            channels,
+            nodes,
+            topic,
+        },
+    )
+}
+
+/// Whether all that is wrong is that nobody knows the topic.
+pub(super) fn is_unknown(problems: &[String]) -> bool {
+    !problems.is_empty() && problems.iter().all(|problem| problem.contains("TOPIC_NOT_FOUND"))
+}
+
+/// Whether any node measures how long messages take.
+pub(super) fn is_measured<'a>(latencies: impl Iterator<Item = &'a Option<nsq::cluster::Latency>>) -> bool {
+    latencies.flatten().any(|latency| latency.percentiles.as_ref().is_some_and(|list| !list.is_empty()))
+}

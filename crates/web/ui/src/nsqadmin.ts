@@ -1,0 +1,7 @@
+// What nsqadmin's pages get: they stay fresh, count up, and answer to keys. All of them work without.
+import "./copy.ts";
+import "./nsqadmin/counter.ts";
+import "./nsqadmin/fresh.ts";
+import "./nsqadmin/keys.ts";
+
+document.documentElement.classList.add("scripted");

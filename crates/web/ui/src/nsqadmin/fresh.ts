@@ -1,0 +1,101 @@
+// <eyrie-fresh>: asks for the page again every two seconds and takes over what differs; says whether that works.
+import { morph } from "./morph.ts";
+
+const EVERY_MS = 2000;
+/** Without an answer for so long the figures are old. */
+const STALE_AFTER_MS = 8000;
+
+type State = "connecting" | "live" | "stale" | "offline";
+
+class EyrieFresh extends HTMLElement {
+  #timer = 0;
+  #asking: AbortController | undefined;
+  #heard = performance.now();
+  #word = document.createElement("span");
+  /** What is read aloud: losing the connection and having it back. */
+  #told = document.createElement("span");
+
+  connectedCallback(): void {
+    this.#told.className = "unseen";
+    this.#told.setAttribute("role", "status");
+    this.replaceChildren(this.#word, this.#told);
+    // The answer to a form is not to be asked for again: only what has an address of its own stays fresh.
+    if (document.querySelector("[data-keep]")) {
+      this.hidden = true;
+      return;
+    }
+    this.#say("live");
+    document.addEventListener("visibilitychange", this.#follow);
+    this.#follow();
+  }
+
+  disconnectedCallback(): void {
+    document.removeEventListener("visibilitychange", this.#follow);
+    this.#rest();
+  }
+
+  /** Nobody looks at a hidden page. */
+  #follow = (): void => {
+    this.#rest();
+    if (!document.hidden) this.#timer = setTimeout(() => void this.#ask(), EVERY_MS);
+  };
+
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#asking?.abort();
+    this.#asking = undefined;
+  }
+
+  async #ask(): Promise<void> {
+    const asking = new AbortController();
+    this.#asking = asking;
+    const late = setTimeout(() => this.#say("stale"), STALE_AFTER_MS);
+    try {
+      const answer = await fetch(fresh(), { headers: { accept: "text/html" }, signal: asking.signal });
+      const text = await answer.text();
+      if (asking.signal.aborted) return;
+      const known = answer.headers.get("content-type")?.startsWith("text/html");
+      if (known) {
+        this.#take(new DOMParser().parseFromString(text, "text/html"));
+        this.#heard = performance.now();
+        this.#say("live");
+      } else this.#say("offline");
+    } catch {
+      if (asking.signal.aborted) return;
+      this.#say(performance.now() - this.#heard > STALE_AFTER_MS ? "offline" : "stale");
+    } finally {
+      clearTimeout(late);
+    }
+    if (this.#asking === asking) this.#follow();
+  }
+
+  #take(page: Document): void {
+    const main = document.querySelector("main");
+    const next = page.querySelector("main");
+    // Whoever marks text wants to copy it.
+    if (!main || !next || !getSelection()?.isCollapsed) return;
+    morph(main, next);
+    document.title = page.title;
+  }
+
+  #say(state: State): void {
+    const before = this.getAttribute("state");
+    if (before === state) return;
+    this.setAttribute("state", state);
+    this.#word.textContent = state;
+    if (state === "offline") this.#told.textContent = "No connection to nsqadmin";
+    else if (before === "offline" && state === "live") this.#told.textContent = "Connected again";
+  }
+}
+
+/** The address of this page, without what was just done: that is told once. */
+function fresh(): string {
+  const url = new URL(location.href);
+  for (const name of ["done", "what"]) url.searchParams.delete(name);
+  if (url.href !== location.href && performance.now() > SAID_FOR_MS) history.replaceState(history.state, "", url);
+  return performance.now() > SAID_FOR_MS ? url.href : location.href;
+}
+
+const SAID_FOR_MS = 8000;
+
+customElements.define("eyrie-fresh", EyrieFresh);
