@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `GET, PUT /topic/policy?topic=` | a topic's rules, as JSON |
 //! | `GET /channel/peek?topic=&channel=&max=` | messages, without taking them |
+//! | `POST /channel/seek?topic=&channel=` and `to=start`, `to=end`, `time=` or `id=` | [`seek`] |
 //! | `GET /metrics` | for Prometheus |
 //! | `/pub?id=&key=&ttl=`, `/mpub?defer=&id=&key=&ttl=` | what TCP's publish commands can say |
 
@@ -20,6 +21,7 @@ pub mod config;
 mod debug;
 mod permit;
 pub mod publish;
+pub mod seek;
 pub mod topics;
 
 use std::sync::Arc;
@@ -72,6 +74,7 @@ pub fn router(nsqd: &Arc<Nsqd>) -> Router {
             .route("/channel/pause", post(channels::pause))
             .route("/channel/unpause", post(channels::unpause))
             .route("/channel/peek", get(channels::peek))
+            .route("/channel/seek", post(seek::seek))
             .route("/config/{opt}", get(config::get).put(config::put))
             .route("/debug/pprof/", get(debug::index))
             .route("/debug/pprof/cmdline", get(debug::command_line))

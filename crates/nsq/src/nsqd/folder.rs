@@ -3,12 +3,15 @@
 //! ```text
 //! DIR/lock       locked by the nsqd that runs, its pid inside
 //! DIR/log/       segments, the queue's topics, the broker's snapshot
+//! DIR/nsqd.dat   of a real nsqd: it is taken over, see `queue::import`
 //! ```
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
 use std::path::{Path, PathBuf};
+
+use queue::broker::{Broker, Imported};
 
 /// Most bytes that are read of the lock's file.
 const LOCK_BYTES_MAX: u64 = 64;
@@ -72,6 +75,22 @@ impl Folder {
         let pid = format!("pid {}\n", std::process::id());
         lock.set_len(0).and_then(|()| lock.write_all_at(pid.as_bytes(), 0)).map_err(failed)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Takes over what a real nsqd has left here, if it has; before anybody is served.
+    ///
+    /// # Errors
+    /// It cannot be read or written down; the next start tries again.
+    pub async fn take_over(&self, broker: &Broker) -> Result<(), queue::Error> {
+        let Some(imported) = broker.import(&self.path).await? else { return Ok(()) };
+        let Imported { topics, channels, messages, complaints } = imported;
+        for complaint in complaints {
+            tracing::warn!("DISKQUEUE: {complaint}");
+        }
+        tracing::info!(
+            "DISKQUEUE: took over {topics} topics, {channels} channels, {messages} messages of an nsqd; its files now end in .imported"
+        );
+        Ok(())
     }
 
     /// Where segments, topics and the snapshot are.

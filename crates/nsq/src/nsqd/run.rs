@@ -114,6 +114,7 @@ impl Running {
         let doors = Doors::bind(&options, tls.as_ref()).await?;
         let broker_tasks = TaskGroup::new();
         let (log, broker) = open(&options, &folder, &clock, &broker_tasks).await?;
+        folder.take_over(&broker).await?;
 
         let ports = doors.ports();
         let lookup = Lookup::new(

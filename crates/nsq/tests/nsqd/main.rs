@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod auth;
+mod beyond;
 mod health;
 mod house;
 mod lookup;

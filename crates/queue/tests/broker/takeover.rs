@@ -97,7 +97,7 @@ async fn a_takeover_that_died_begins_anew() {
     fill(dir.path());
     let disk = Faulty::new();
     let house = open(&disk);
-    publish(&*house.broker.topic("mine").await.unwrap(), ["stays"]).await;
+    publish(&house.broker.topic("mine").await.unwrap(), ["stays"]).await;
     let import = eyrie_queue::import::Import::open(dir.path()).unwrap().unwrap();
     import.begin(&["t".to_owned(), "bare".to_owned()]).unwrap();
     drop(import);

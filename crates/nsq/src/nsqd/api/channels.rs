@@ -35,7 +35,7 @@ fn within<'q>(nsqd: &Nsqd, query: &'q Query) -> Result<(Arc<Topic>, &'q str), Fa
     Ok((topics::find(nsqd, topic)?, channel))
 }
 
-fn find(nsqd: &Nsqd, query: &Query) -> Result<Arc<Channel>, Failure> {
+pub(super) fn find(nsqd: &Nsqd, query: &Query) -> Result<Arc<Channel>, Failure> {
     let (topic, channel) = within(nsqd, query)?;
     topic.find_channel(channel).ok_or_else(|| Failure::not_found("CHANNEL_NOT_FOUND"))
 }
