@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::gather::{COMMIT_BYTES, Part, Piece, Work};
 use crate::record::{Durability, HEAD_BYTES, Head, KIND_COMMIT, STREAM_OWN};
-use crate::segment::{Form, Header, NO_PREVIOUS, Segment};
+use crate::segment::{Form, Header, NO_PREVIOUS, Segment, Uses};
 use crate::shared::Shared;
 
 /// Longest wait for the company of the last round to come back.
@@ -21,6 +21,8 @@ const LINGER_PART: u32 = 4;
 pub(crate) struct Committer {
     shared: Arc<Shared>,
     active: Option<Arc<Segment>>,
+    /// What streams have in the active segment; unknown for one that was there at opening.
+    uses: Option<Uses>,
     written: u64,
     durable: u64,
     company: usize,
@@ -43,6 +45,7 @@ impl Committer {
         Self {
             shared,
             active,
+            uses: None,
             written,
             durable: written,
             company: 1,
@@ -183,11 +186,15 @@ impl Committer {
         {
             let mut segments = shared.segments.write();
             if let Some(active) = &self.active {
+                if let Some(uses) = self.uses.take() {
+                    active.streams.get_or_init(|| uses.into_vec());
+                }
                 active.seal(self.written);
             }
             segments.push(segment.clone());
         }
         self.active = Some(segment);
+        self.uses = Some(Uses::default());
         self.hinted = false;
         Ok(())
     }
@@ -197,6 +204,9 @@ impl Committer {
         let mut parts: Vec<_> = piece.parts.iter().map(|part| IoSlice::new(part.bytes())).collect();
         active.write(&mut parts, piece.start - piece.base)?;
         self.written = piece.end;
+        if let Some(uses) = &mut self.uses {
+            uses.join(&piece.uses);
+        }
         let counters = &self.shared.counters;
         counters.records.fetch_add(piece.records, Relaxed);
         counters.bytes.fetch_add(piece.end - piece.start, Relaxed);

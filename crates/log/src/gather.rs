@@ -16,7 +16,7 @@ use crate::record::{
     record_bytes,
 };
 use crate::round::{Append, Round};
-use crate::segment::SEGMENT_HEAD_BYTES;
+use crate::segment::{SEGMENT_HEAD_BYTES, Uses};
 
 /// `Memory` records are written when they are this old.
 const MEMORY_DELAY: Duration = Duration::from_millis(10);
@@ -51,6 +51,7 @@ pub(crate) struct Piece {
     pub(crate) start: u64,
     pub(crate) end: u64,
     pub(crate) records: u64,
+    pub(crate) uses: Uses,
     pub(crate) parts: Vec<Part>,
 }
 
@@ -215,9 +216,18 @@ impl Gather {
         }
         self.make_room(&mut state, total);
         let lsn = state.next;
+        // Mostly all are of one stream.
+        let (mut stream, mut bytes, mut last) = (heads[0].0.stream, 0, lsn);
         for (record, (head, crc)) in records.iter().zip(&heads) {
+            if head.stream != stream {
+                state.note(stream, bytes, last);
+                (stream, bytes) = (head.stream, 0);
+            }
+            bytes += head.record_bytes();
+            last = state.next;
             state.put(head, *crc, record.parts());
         }
+        state.note(stream, bytes, last);
         state.batch.bytes += total as usize;
         state.batch.appends += 1;
         if let Some(piece) = state.batch.pieces.last_mut() {
@@ -263,7 +273,15 @@ impl Gather {
             let (base, start) = (state.base, state.next);
             let length = state.limit - base;
             let parts = vec![Part::Copied(buffer)];
-            state.batch.pieces.push(Piece { base, length, start, end: start, records: 0, parts });
+            state.batch.pieces.push(Piece {
+                base,
+                length,
+                start,
+                end: start,
+                records: 0,
+                uses: Uses::default(),
+                parts,
+            });
         }
     }
 
@@ -398,6 +416,13 @@ impl Gather {
 }
 
 impl State {
+    /// What a stream has in the last piece.
+    fn note(&mut self, stream: u32, bytes: u64, last: u64) {
+        if let Some(piece) = self.batch.pieces.last_mut() {
+            piece.uses.add(stream, bytes, last);
+        }
+    }
+
     fn put(&mut self, head: &Head, crc: u32, record: Parts<'_>) {
         let lsn = self.next;
         self.next += head.record_bytes();

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::cursors::Live;
 use crate::keeper::spare_name;
 use crate::room::{SPARES_MAX, Spare};
-use crate::segment::{Form, SEGMENT_HEAD_BYTES, Segment, Step, StreamUse, Walk};
+use crate::segment::{Form, SEGMENT_HEAD_BYTES, Segment, Step, StreamUse, Uses, Walk};
 use crate::shared::Shared;
 
 /// Frees the oldest segments up to the first in which something lives, never the one that grows.
@@ -78,26 +78,20 @@ fn streams_of(shared: &Shared, segment: &Arc<Segment>) -> Option<Vec<StreamUse>>
     // To its end, though the commit that sealed it may not have been published yet.
     let stop = segment.stop(u64::MAX);
     let mut walk = Walk::new(segment.clone(), SEGMENT_HEAD_BYTES, stop);
-    let mut streams: Vec<StreamUse> = Vec::new();
+    let mut streams = Uses::default();
     loop {
         let before = walk.offset;
         match walk.step() {
             Ok(Step::Record { head, .. }) if head.is_own() => {}
             Ok(Step::Record { head, lsn }) => {
-                let found = streams.binary_search_by_key(&head.stream, |of| of.stream);
-                let at = found.unwrap_or_else(|at| {
-                    streams.insert(at, StreamUse { stream: head.stream, bytes: 0, last: lsn });
-                    at
-                });
-                streams[at].bytes += head.record_bytes();
-                streams[at].last = lsn;
+                streams.add(head.stream, head.record_bytes(), lsn);
             }
             Ok(Step::Bad) => {
                 walk.resync().ok()?;
                 let (from, to) = (before, walk.offset);
                 shared.damage.lock().note(&segment.name, from, to, crate::reader::NO_RECORD);
             }
-            Ok(Step::End) => return Some(streams),
+            Ok(Step::End) => return Some(streams.into_vec()),
             Err(error) => {
                 tracing::warn!(%error, file = segment.name, "a segment cannot be read, it is kept");
                 return None;

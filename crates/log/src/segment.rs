@@ -137,7 +137,7 @@ pub(crate) struct Segment {
     pub(crate) file_bytes: u64,
     /// Position behind the last record once no more come; `OPEN` until then.
     end: AtomicU64,
-    /// Streams and where their last record begins, found when reclaim first asks.
+    /// Streams and where their last record begins: known from writing, or found when reclaim first asks.
     pub(crate) streams: OnceLock<Vec<StreamUse>>,
     /// Of a rewritten file: some positions and where their records begin, found when a single record
     /// is first looked for.
@@ -150,6 +150,32 @@ pub(crate) struct StreamUse {
     pub(crate) stream: u32,
     pub(crate) bytes: u64,
     pub(crate) last: u64,
+}
+
+/// What streams have in a segment, by stream.
+#[derive(Debug, Default)]
+pub(crate) struct Uses(Vec<StreamUse>);
+
+impl Uses {
+    /// A stream has so many more bytes, the last of them in a record at `last`.
+    pub(crate) fn add(&mut self, stream: u32, bytes: u64, last: u64) {
+        let found = self.0.binary_search_by_key(&stream, |of| of.stream);
+        let at = found.unwrap_or_else(|at| {
+            self.0.insert(at, StreamUse { stream, bytes: 0, last });
+            at
+        });
+        self.0[at].bytes += bytes;
+        self.0[at].last = last;
+    }
+
+    /// What came later joins.
+    pub(crate) fn join(&mut self, later: &Self) {
+        later.0.iter().for_each(|of| self.add(of.stream, of.bytes, of.last));
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<StreamUse> {
+        self.0
+    }
 }
 
 const OPEN: u64 = u64::MAX;

@@ -341,10 +341,10 @@ impl Channel {
     }
 
     /// Takes messages the topic just published, whose records end at these positions.
-    pub(crate) fn admit(&self, messages: &[(Message, u64)], now_ms: i64) {
+    pub(crate) fn admit(&self, messages: impl Iterator<Item = (Message, u64)>, now_ms: i64) {
         self.change(|state| {
             for (message, next_position) in messages {
-                state.core.admit(message.clone(), *next_position, now_ms);
+                state.core.admit(message, next_position, now_ms);
             }
         });
     }

@@ -82,7 +82,7 @@ impl State {
         }
         let held = std::mem::take(&mut self.held);
         for channel in &self.channels {
-            channel.admit(&held, now_ms);
+            channel.admit(held.iter().cloned(), now_ms);
             channel.change(|state| {
                 state.core.extend(self.next_seq);
                 if channel.stream.is_none() {

@@ -99,8 +99,11 @@ impl Topic {
             state.drop_beyond_max();
             return Ok(published);
         }
-        for channel in &state.channels {
-            channel.admit(&admitted, now_ms);
+        if let Some((last, others)) = state.channels.split_last() {
+            for channel in others {
+                channel.admit(admitted.iter().cloned(), now_ms);
+            }
+            last.admit(admitted.into_iter(), now_ms);
         }
         state.given = (state.next_seq, state.next_position);
         state.drop_beyond_max();
