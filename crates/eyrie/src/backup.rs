@@ -10,6 +10,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use base::Clock;
@@ -19,7 +20,10 @@ use crate::cli::{BackupArgs, RestoreArgs};
 use crate::folder::{self, Folder};
 
 /// How often a copy is made again because the server moved on underneath it.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 10;
+
+/// How long before it is: by then the store is a step further too.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How much of the copied log is read at a time.
 const READ_BYTES: usize = 4 << 20;
@@ -38,7 +42,10 @@ pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<()> {
                     println!("copied {} to {} ({records} records of the log)", show(&from), show(&to));
                     return Ok(());
                 }
-                Err(error) if attempt < ATTEMPTS => tracing::info!(%error, attempt, "copying again"),
+                Err(error) if attempt < ATTEMPTS => {
+                    tracing::info!(%error, attempt, "copying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
                 Err(error) => return Err(error.context("the backup is not complete: remove it, try again")),
             }
         }
@@ -113,12 +120,12 @@ fn check_log(copy: &Folder, positions: &[u64]) -> anyhow::Result<u64> {
 
 fn read_through(log: &Log, positions: &[u64]) -> anyhow::Result<u64> {
     let status = log.status();
-    let first = positions.iter().copied().min().unwrap_or(status.first.0);
+    let first = positions.iter().copied().min().unwrap_or(status.whole_from.0);
     let last = positions.iter().copied().max().unwrap_or(status.written.0);
     ensure!(
-        status.first.0 <= first && last <= status.written.0,
+        status.whole_from.0 <= first && last <= status.written.0,
         "the log reaches from {} to {}, the store needs {first} to {last}",
-        status.first.0,
+        status.whole_from.0,
         status.written.0,
     );
     let mut reader = log.reader(&[], Lsn(first));
@@ -175,5 +182,44 @@ fn remove_if_there(path: &Path) -> anyhow::Result<()> {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use base::testkit::eventually;
+    use log::{Durability, NewRecord, StreamId};
+
+    use super::*;
+
+    /// A log whose oldest segment is gone, because all of it was released; where that one ended, and a place in it.
+    async fn freed(folder: &Folder) -> (u64, u64) {
+        let config = log::Config { segment_bytes: 64 << 10, ..log::Config::new(folder.log()) };
+        let (log, _) = Log::open(config, Clock::system()).expect("it opens");
+        let mut places = Vec::new();
+        // Two of them fit into a segment, which ends long before its file does.
+        for _ in 0..6 {
+            let record = NewRecord { stream: StreamId(1), kind: 1, payload: vec![7; 25 << 10].into() };
+            places.push(log.append(&[record], Durability::Disk).expect("taken").await.expect("written").0);
+        }
+        let mut reader = log.reader(&[], Lsn(places[1]));
+        let end = reader.try_next_batch(1).expect("it reads")[0].next;
+        log.release_streams("recorder", &[StreamId(1)], end).expect("a good name");
+        let is_freed = async || (log.status().first > end).then_some(());
+        eventually(Duration::from_secs(30), "the oldest segment is freed", is_freed).await;
+        log.close().expect("it closes");
+        (end.0, places[1])
+    }
+
+    #[tokio::test]
+    async fn a_copy_needs_no_segment_that_ends_where_the_store_stands() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = Folder::prepare_empty(&home.path().join("copy")).expect("empty");
+        let (end, inside) = freed(&folder).await;
+        assert_eq!(check_log(&folder, &[end]).expect("it is whole"), 4);
+        let error = check_log(&folder, &[inside]).expect_err("a record is missing").to_string();
+        assert!(error.contains(&format!("the store needs {inside}")), "{error}");
     }
 }

@@ -95,6 +95,9 @@ impl Config {
 pub struct Status {
     /// Nothing before this is kept.
     pub first: Lsn,
+    /// Everything at and behind this is kept that was ever written there, damage aside. Lower than `first` where a
+    /// segment ended before its file did.
+    pub whole_from: Lsn,
     /// Everything before this was handed to the system and can be read.
     pub written: Lsn,
     /// Everything before this is on the device.
@@ -354,9 +357,11 @@ impl Log {
         let shared = &self.0.shared;
         let progress = shared.progress.borrow().clone();
         let pending_bytes = shared.gather.pending_bytes();
-        let (segments, first) = {
+        let (segments, first, whole_from) = {
             let segments = shared.segments.read();
-            (segments.len(), segments.first().map_or(progress.written, |first| first.header.base))
+            let header = segments.first().map(|first| first.header);
+            let first = header.map_or(progress.written, |header| header.base);
+            (segments.len(), first, header.map_or(first, |header| header.previous_end.min(first)))
         };
         let (damaged_ranges, damaged) = {
             let damage = shared.damage.lock();
@@ -365,6 +370,7 @@ impl Log {
         let counters = &shared.counters;
         Status {
             first: Lsn(first),
+            whole_from: Lsn(whole_from),
             written: Lsn(progress.written),
             durable: Lsn(progress.durable),
             segments,

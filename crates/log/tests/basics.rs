@@ -8,7 +8,8 @@ use std::time::Duration;
 use base::testkit::eventually;
 use base::{ErrorKind, Timestamp};
 use bytes::Bytes;
-use common::{all, clock, open, record};
+use common::{all, clock, open, open_on, record};
+use eyrie_log::files::Faulty;
 use eyrie_log::{Config, Durability, Error, Log, Lsn, NewRecord, Parts, StreamId, record_bytes};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -209,4 +210,41 @@ async fn a_reader_of_a_rare_stream_finds_it_far_away() {
     log.append(&[record(2, 5)], Durability::Os).unwrap().await.unwrap();
     let found = log.reader(&[StreamId(2)], Lsn(0)).next_batch(1).await.unwrap();
     assert_eq!((found.len(), common::number(&found[0])), (1, 5));
+}
+
+#[tokio::test]
+async fn what_is_whole_begins_where_the_freed_segment_ended() {
+    let disk = Faulty::new();
+    let (log, _) = open_on(&disk, 4_096);
+    let mut ends = Vec::new();
+    // Two of them fit into a segment, which ends long before its file does.
+    for n in 0..8u32 {
+        let payload = n.to_le_bytes().repeat(350).into();
+        let record = NewRecord { stream: StreamId(1), kind: 1, payload };
+        ends.push(log.append(&[record], Durability::Disk).unwrap().await.unwrap());
+    }
+    let next = all(&log, &[]).iter().map(|record| record.next).collect::<Vec<_>>();
+    let (inside, end) = (next[2], next[3]);
+    log.release_streams("reader", &[StreamId(1)], end).unwrap();
+    let freed = || async { (log.status().first > end).then_some(()) };
+    eventually(Duration::from_secs(20), "the released segments are freed", freed).await;
+    for reopened in [false, true] {
+        let log = if reopened {
+            log.close().unwrap();
+            open_on(&disk, 4_096).0
+        } else {
+            log.clone()
+        };
+        assert!(log.status().first > end && log.status().whole_from <= end, "{:?}", log.status());
+        assert!(log.status().whole_from > inside);
+        assert_eq!(log.released_behind("reader", &[StreamId(1)], end), None, "all from there on is kept");
+        assert_eq!(log.released_behind("reader", &[StreamId(1)], inside), Some(end));
+        assert_eq!(
+            log.released_behind("reader", &[StreamId(2)], inside),
+            None,
+            "nothing of that was released"
+        );
+        assert_eq!(log.released_behind("stranger", &[StreamId(1)], inside), None);
+        assert_eq!(log.reader(&[], end).try_next_batch(1).unwrap()[0].lsn, ends[4]);
+    }
 }
