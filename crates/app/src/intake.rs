@@ -99,7 +99,7 @@ pub struct Accepted {
     pub fates: Vec<Fate>,
     publish: Option<Publish>,
     promises: Promises,
-    hung_up: HungUp,
+    intake: Intake,
 }
 
 impl Accepted {
@@ -109,7 +109,7 @@ impl Accepted {
         let done = publish.await;
         self.publish = None;
         done.map(drop).map_err(|error| {
-            self.promises.withdraw();
+            std::mem::take(&mut self.promises).withdraw(&self.intake.0.state.catalog);
             refused(error)
         })
     }
@@ -119,7 +119,7 @@ impl Drop for Accepted {
     /// Its sender has hung up: what it was promised still hangs on what the log says.
     fn drop(&mut self) {
         if let Some(publish) = self.publish.take().filter(|_| !self.promises.is_empty()) {
-            self.hung_up.leave(publish, self.promises.take());
+            self.intake.0.hung_up.leave(publish, std::mem::take(&mut self.promises));
         }
     }
 }
@@ -175,7 +175,7 @@ impl Intake {
         // Few shards are touched by most calls: a short list beats a table of all.
         let mut payloads: Vec<(ShardId, Vec<u8>)> = Vec::new();
         let mut taken: u64 = 0;
-        let mut promises = Promises::none(state);
+        let mut promises = Promises::default();
         for one in sent {
             let name = one.name.as_str();
             let shard = ShardId::of(one.account, name, shards);
@@ -185,7 +185,7 @@ impl Intake {
                 None => match self.first(shard, one, &mut promises) {
                     Ok(fate) => fate,
                     Err(error) => {
-                        promises.withdraw();
+                        promises.withdraw(&state.catalog);
                         state.meters.refused.inc_by(sent.len() as u64);
                         return Err(error);
                     }
@@ -221,7 +221,7 @@ impl Intake {
         match state.queue.publish(&messages, state.config.durability) {
             Ok(publish) => Ok(self.accepted(fates, Some(publish), promises)),
             Err(error) => {
-                promises.withdraw();
+                promises.withdraw(&state.catalog);
                 state.meters.refused.inc_by(taken);
                 Err(refused(error))
             }
@@ -229,7 +229,7 @@ impl Intake {
     }
 
     fn accepted(&self, fates: Vec<Fate>, publish: Option<Publish>, promises: Promises) -> Accepted {
-        Accepted { fates, publish, promises, hung_up: self.0.hung_up.clone() }
+        Accepted { fates, publish, promises, intake: self.clone() }
     }
 
     /// A number of a name that has no stat yet, or one in the trash.

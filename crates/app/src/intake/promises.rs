@@ -6,6 +6,7 @@ use queue::Publish;
 use stats::{AccountId, ShardId, StatName};
 use tokio::sync::mpsc;
 
+use crate::catalog::Catalog;
 use crate::state::State;
 
 /// Calls at once whose senders hung up before it was known whether the log has their new stats. The promises of
@@ -13,38 +14,26 @@ use crate::state::State;
 const HUNG_UP_MAX: usize = 4_096;
 
 /// What is taken back if the numbers do not get into the log.
-pub(super) struct Promises {
-    state: Arc<State>,
-    made: Vec<(ShardId, AccountId, StatName)>,
-}
+#[derive(Default)]
+pub(super) struct Promises(Vec<(ShardId, AccountId, StatName)>);
 
 impl Promises {
-    pub(super) fn none(state: &Arc<State>) -> Self {
-        Self { state: Arc::clone(state), made: Vec::new() }
-    }
-
     pub(super) fn add(&mut self, shard: ShardId, account: AccountId, name: StatName) {
-        self.made.push((shard, account, name));
+        self.0.push((shard, account, name));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.made.is_empty()
+        self.0.is_empty()
     }
 
-    /// Moves them out.
-    pub(super) fn take(&mut self) -> Self {
-        Self { state: Arc::clone(&self.state), made: std::mem::take(&mut self.made) }
-    }
-
-    pub(super) fn withdraw(&mut self) {
-        for (shard, account, name) in self.made.drain(..) {
-            self.state.catalog.withdraw(shard, account, name.as_str());
+    pub(super) fn withdraw(self, catalog: &Catalog) {
+        for (shard, account, name) in self.0 {
+            catalog.withdraw(shard, account, name.as_str());
         }
     }
 }
 
-/// Where calls go whose senders have hung up. Cheap to clone.
-#[derive(Clone)]
+/// Where calls go whose senders have hung up.
 pub(super) struct HungUp(mpsc::Sender<(Publish, Promises)>);
 
 impl HungUp {
@@ -66,9 +55,9 @@ impl HungUp {
 async fn wait(state: Arc<State>, mut waiting: mpsc::Receiver<(Publish, Promises)>) {
     loop {
         let next = async {
-            let (publish, mut promises) = waiting.recv().await?;
+            let (publish, promises) = waiting.recv().await?;
             if publish.await.is_err() {
-                promises.withdraw();
+                promises.withdraw(&state.catalog);
             }
             Some(())
         };
