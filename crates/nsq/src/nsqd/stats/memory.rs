@@ -8,7 +8,7 @@ use serde::Serialize;
 pub struct Memory {
     /// Always 0: nobody counts objects here.
     pub heap_objects: u64,
-    /// Bytes that are mapped for data and not resident.
+    /// Always 0: what the allocator holds in reserve is not known.
     pub heap_idle_bytes: u64,
     /// Resident bytes that belong to this process alone.
     pub heap_in_use_bytes: u64,
@@ -34,17 +34,9 @@ impl Memory {
     }
 
     fn of(status: &str) -> Self {
-        let bytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok());
-            kib.unwrap_or(0) * 1024
-        };
-        let resident = bytes("RssAnon");
-        Self {
-            heap_in_use_bytes: resident,
-            heap_idle_bytes: bytes("VmData").saturating_sub(resident),
-            ..Self::default()
-        }
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok());
+        Self { heap_in_use_bytes: kib.unwrap_or(0) * 1024, ..Self::default() }
     }
 
     /// Each figure with its name, in the order of text and statsd.
@@ -70,8 +62,7 @@ mod tests {
     #[test]
     fn the_systems_words_become_bytes() {
         let status = "Name:\tnsqd\nVmData:\t   9000 kB\nVmRSS:\t 5000 kB\nRssAnon:\t    4000 kB\n";
-        let memory = Memory::of(status);
-        assert_eq!((memory.heap_in_use_bytes, memory.heap_idle_bytes), (4_096_000, 5_120_000));
+        assert_eq!(Memory::of(status).heap_in_use_bytes, 4_096_000);
         assert_eq!(Memory::of("nonsense"), Memory::default());
         assert!(Memory::now().heap_in_use_bytes > 0);
     }
