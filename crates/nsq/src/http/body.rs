@@ -1,10 +1,14 @@
 //! Reading a request's body under a limit.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::body::Body;
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, EXPECT};
+use http::request::Parts;
 use http_body_util::BodyExt as _;
 
 use super::answer::Failure;
@@ -23,6 +27,45 @@ pub enum Unread {
     TooLarge,
     /// The sender broke off, sent rubbish, or was too slow.
     Broken,
+    /// All requests together hold as much as the listener may.
+    Busy,
+}
+
+/// Memory for the bodies that a listener is receiving, all requests together. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Room {
+    bytes_max: usize,
+    used: Arc<AtomicUsize>,
+}
+
+/// What one body takes of the room, until it is read.
+struct Held<'a> {
+    room: Option<&'a Room>,
+    bytes: usize,
+}
+
+impl Room {
+    /// For so many bytes.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { bytes_max, used: Arc::default() }
+    }
+}
+
+impl Held<'_> {
+    fn grow(&mut self, bytes: usize) -> Result<(), Unread> {
+        let Some(room) = self.room else { return Ok(()) };
+        let before = room.used.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before + bytes > room.bytes_max { Err(Unread::Busy) } else { Ok(()) }
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(room) = self.room {
+            room.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Unread {
@@ -32,6 +75,7 @@ impl Unread {
         match self {
             Self::TooLarge => Failure::too_large(too_large),
             Self::Broken => Failure::internal(),
+            Self::Busy => Failure::unavailable("BUSY"),
         }
     }
 }
@@ -42,18 +86,18 @@ impl Unread {
 /// [`Unread`]: nothing of the body may be used then.
 pub async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Unread> {
     let (parts, body) = request.into_parts();
-    read_body(&parts.headers, body, bytes_max).await
+    read_body(&parts, body, bytes_max).await
 }
 
 /// As [`read`] where the head has been taken off.
 ///
 /// # Errors
 /// The same.
-pub async fn read_body(headers: &HeaderMap, mut body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
-    let promised = promised_length(headers);
+pub async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
+    let promised = promised_length(&parts.headers);
     if promised.is_some_and(|length| length > bytes_max) {
         // Whoever waits for `100 Continue` has sent nothing yet and hears it now.
-        if !headers.contains_key(EXPECT) {
+        if !parts.headers.contains_key(EXPECT) {
             discard(&mut body).await;
         }
         return Err(Unread::TooLarge);
@@ -66,6 +110,8 @@ pub async fn read_body(headers: &HeaderMap, mut body: Body, bytes_max: usize) ->
     // The common body is one chunk and is never copied.
     let Some(second) = next_chunk(&mut body).await? else { return Ok(first) };
     let so_far = first.len() + second.len();
+    let mut held = Held { room: parts.extensions.get::<Room>(), bytes: 0 };
+    held.grow(first.len())?;
     let mut whole = BytesMut::with_capacity(promised.unwrap_or(0).min(RESERVED_BYTES_MAX).max(so_far));
     whole.extend_from_slice(&first);
     let mut next = Some(second);
@@ -74,6 +120,7 @@ pub async fn read_body(headers: &HeaderMap, mut body: Body, bytes_max: usize) ->
             discard(&mut body).await;
             return Err(Unread::TooLarge);
         }
+        held.grow(chunk.len())?;
         whole.extend_from_slice(&chunk);
         next = next_chunk(&mut body).await?;
     }
@@ -139,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn bodies_end_at_their_limit() {
         let check = async |chunks: &[&'static str], broken, expected: Result<&str, Unread>| {
-            let got = read_body(&HeaderMap::new(), body(chunks, broken), 6).await;
+            let got = read(Request::new(body(chunks, broken)), 6).await;
             assert_eq!(got, expected.map(|text| Bytes::copy_from_slice(text.as_bytes())), "{chunks:?}");
         };
         check(&[], false, Ok("")).await;
@@ -150,5 +197,25 @@ mod tests {
         check(&["abc", "defg"], false, Err(Unread::TooLarge)).await;
         check(&["abc"], true, Err(Unread::Broken)).await;
         check(&["abc", "d"], true, Err(Unread::Broken)).await;
+    }
+
+    #[tokio::test]
+    async fn all_bodies_together_have_a_limit() {
+        let room = Room::new(5);
+        let ask = async |chunks: &[&'static str]| {
+            let mut request = Request::new(body(chunks, false));
+            request.extensions_mut().insert(room.clone());
+            read(request, 100).await.map(|body| body.len())
+        };
+        assert_eq!(ask(&["ab", "cde"]).await, Ok(5));
+        assert_eq!(ask(&["ab", "cdef"]).await, Err(Unread::Busy));
+        // Another one holds most of it.
+        let mut other = Held { room: Some(&room), bytes: 0 };
+        other.grow(4).expect("there is room");
+        assert_eq!(ask(&["a", "b"]).await, Err(Unread::Busy));
+        assert_eq!(ask(&["abcdefg"]).await, Ok(7), "what came at once is here already");
+        drop(other);
+        assert_eq!(ask(&["a", "b"]).await, Ok(2));
+        assert_eq!(room.used.load(Ordering::Relaxed), 0);
     }
 }

@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use super::answer::Failure;
+use super::body::Room;
 use super::listener::Listener;
 use super::patience::Patient;
 
@@ -45,6 +46,8 @@ pub struct Limits {
     pub head_time: Duration,
     /// Largest body that a handler may read with axum's own extractors: 5 MiB.
     pub body_bytes: usize,
+    /// Memory for bodies that are being received, all requests together: 256 MiB, beyond it 503.
+    pub bodies_bytes: usize,
     /// How long a whole request may take, its body included, until the handler's answer: 120 s.
     pub request_time: Duration,
     /// How long a peer may refuse to read our answer: 30 s.
@@ -62,6 +65,7 @@ impl Default for Limits {
             head_bytes: 64 << 10,
             head_time: Duration::from_secs(90),
             body_bytes: 5 << 20,
+            bodies_bytes: 256 << 20,
             request_time: Duration::from_secs(120),
             write_time: Duration::from_secs(30),
             handshake_time: Duration::from_secs(10),
@@ -90,7 +94,8 @@ pub async fn serve(listener: Listener, router: Router, stop: Stop, limits: Limit
     let connections = TaskGroup::new();
     let room = Arc::new(Semaphore::new(limits.connections));
     let cut = CancellationToken::new();
-    let server = Server { router, limits, stop: connections.stop_signal() };
+    let bodies = Room::new(limits.bodies_bytes);
+    let server = Server { router, limits, bodies, stop: connections.stop_signal() };
     loop {
         let accepted = tokio::select! {
             biased;
@@ -145,6 +150,7 @@ async fn accept(listener: &Listener, room: &Arc<Semaphore>) -> Option<(Socket, O
 struct Server {
     router: Router,
     limits: Limits,
+    bodies: Room,
     stop: Stop,
 }
 
@@ -199,6 +205,7 @@ impl Server {
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Result<Response, Infallible> {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(self.bodies.clone());
         let handled = unpanicked(self.router.clone().oneshot(request));
         Ok(match tokio::time::timeout(self.limits.request_time, handled).await {
             Ok(Ok(Ok(response))) => response,

@@ -82,7 +82,7 @@ async fn publish(topic: &Topic, messages: &[NewMessage]) -> Answer {
 pub(super) async fn one(State(nsqd): Shared, request: Request) -> Answer {
     let options = nsqd.options();
     let (parts, body) = request.into_parts();
-    let body = body::read_body(&parts.headers, body, options.max_msg_size)
+    let body = body::read_body(&parts, body, options.max_msg_size)
         .await
         .map_err(|unread| unread.failure("MSG_TOO_BIG"))?;
     if body.is_empty() {
@@ -109,7 +109,7 @@ pub(super) async fn many(State(nsqd): Shared, request: Request) -> Answer {
         }
     };
     let topic_name = topics::name(&query)?;
-    let body = body::read_body(&parts.headers, body, options.max_body_size)
+    let body = body::read_body(&parts, body, options.max_body_size)
         .await
         .map_err(|unread| unread.failure("BODY_TOO_BIG"))?;
     let topic = nsqd.topic(topic_name).await.map_err(|error| failure(&error))?;
