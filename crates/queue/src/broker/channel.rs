@@ -5,6 +5,7 @@ pub(crate) mod consumers;
 pub(crate) mod core;
 #[cfg(test)]
 mod model;
+mod peek;
 pub(crate) mod pending;
 mod picture;
 mod reading;
@@ -14,13 +15,14 @@ mod waiting;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use base::{ErrorKind, Timestamp};
+use base::ErrorKind;
 use log::{Durability, StreamId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub use consumer::Consumer;
 pub use consumers::{Proximity, Subscriber};
+pub use peek::PEEK_MAX;
 
 use self::core::{Core, Limits};
 use self::pending::PENDING_MAX;
@@ -28,16 +30,13 @@ use super::ground::Ground;
 use super::image::ChannelImage;
 use super::journal::Journal;
 use super::journal::entry::Entry;
-use super::message::{Message, MessageId, Peeked, Place};
+use super::message::Message;
 use super::quantiles::Quantiles;
 use super::snapshot::Control;
 use super::stats::ChannelStats;
 use super::topic::Topic;
 use crate::{Error, is_ephemeral};
 use waiting::Waiting;
-
-/// Most messages one call of [`Channel::peek`] shows.
-pub const PEEK_MAX: usize = 1_000;
 
 /// One queue of a topic's messages. Each message goes to one of its consumers.
 #[derive(Debug)]
@@ -234,35 +233,6 @@ impl Channel {
             end
         });
         self.confirm(&control, |stream, channel| Entry::ChannelEmptied { stream, channel, end }).await
-    }
-
-    /// Shows at most `max` (and at most [`PEEK_MAX`]) of the messages that are ready, in flight or
-    /// deferred, without taking them; of the ready ones those in memory, of the deferred ones those
-    /// whose bodies are.
-    ///
-    /// # Errors
-    /// None so far.
-    pub async fn peek(&self, max: usize) -> Result<Vec<Peeked>, Error> {
-        let node_id = self.ground.config.node_id;
-        let show = |message: &Message, place| Peeked {
-            id: MessageId::new(node_id, message.position),
-            place,
-            timestamp_ns: message.published_ns,
-            attempts: message.attempts,
-            body: message.body.clone(),
-        };
-        let state = self.state.lock();
-        let core = &state.core;
-        let ready = core.ready.iter().chain(core.rules.parked()).map(|message| show(message, Place::Ready));
-        let in_flight = core
-            .in_flight
-            .values()
-            .map(|held| show(&held.message, Place::InFlight(Timestamp::from_millis(held.deadline_ms))));
-        let deferred = core.deferred.iter().filter_map(|((deliver_at_ms, _), deferred)| {
-            let place = Place::Deferred(Timestamp::from_millis(*deliver_at_ms));
-            deferred.message.as_ref().map(|message| show(message, place))
-        });
-        Ok(ready.chain(in_flight).chain(deferred).take(max.min(PEEK_MAX)).collect())
     }
 
     /// How it is.

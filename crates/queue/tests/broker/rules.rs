@@ -238,11 +238,29 @@ async fn a_full_topic_refuses_or_drops_the_oldest() {
     let held = next(&mut consumer).await;
     assert_eq!(body(&held), "bbbb");
     publish(&topic, ["gggg", "hhhh"]).await;
-    assert_eq!(channel.stats().depth, 2);
+    assert_eq!(channel.stats().depth, 1);
     assert!(topic.publish(&[text("too long to fit")]).is_err());
     consumer.requeue(held.id, Duration::ZERO).unwrap();
     consumer.set_ready(9);
-    assert_eq!(drain(&mut consumer, 3).await, ["gggg", "hhhh", "bbbb"], "what a consumer has is not dropped");
+    assert_eq!(drain(&mut consumer, 2).await, ["hhhh", "bbbb"], "what a consumer has is not dropped");
+}
+
+#[tokio::test]
+async fn one_message_that_waits_long_does_not_count_for_those_behind_it() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    ask(&topic, Policy { max_bytes: Some(20), ..Policy::default() }).await;
+    let late = NewMessage { delay: Duration::from_secs(600), ..text("late") };
+    topic.publish(&[late]).unwrap().await.unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(9);
+    for n in 1_000..1_100 {
+        publish(&topic, [n]).await;
+        drain(&mut consumer, 1).await;
+    }
+    assert!(topic.publish(&[text("x".repeat(17))]).is_err());
+    publish(&topic, ["x".repeat(16)]).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use base::{Timestamp, testkit::eventually};
 use eyrie_queue::Error;
-use eyrie_queue::broker::{Consumer, NewMessage, Overflow, Place, Policy, SeekTo, dead_letter_topic};
+use eyrie_queue::broker::{
+    Channel, Consumer, NewMessage, Overflow, Peeked, Place, Policy, SeekTo, dead_letter_topic,
+};
 use log::files::{Crash, Faulty};
 
 use crate::house::*;
@@ -15,7 +17,7 @@ async fn kill(disk: &Faulty, house: House, snapshot: bool) -> (Faulty, House) {
         house.broker.snapshot().await.unwrap();
     }
     // Long enough for the journal to be told.
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     house.log.sync(house.log.end()).await.unwrap();
     let disk = disk.crash(Crash::KeepAll);
     drop(house);
@@ -191,6 +193,24 @@ async fn bounds_count_what_was_there_before_them() {
 }
 
 #[tokio::test]
+async fn a_new_time_to_live_does_not_take_what_is_young_enough() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    publish(&topic, ["young"]).await;
+    topic.set_policy(Policy { ttl: Some(Duration::from_secs(60)), ..Policy::default() }).await.unwrap();
+    publish(&topic, ["younger"]).await;
+    // The sweep has come by.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(channel.stats().depth, 2);
+    let (_, house) = kill(&disk, house, true).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+    assert_eq!(channel.stats().depth, 2);
+}
+
+#[tokio::test]
 async fn a_channel_goes_back_and_ahead_and_stays_there_over_a_restart() {
     for snapshot in [false, true] {
         let disk = Faulty::new();
@@ -297,7 +317,8 @@ async fn what_is_kept_is_kept_and_what_is_not_is_freed() {
 
 #[tokio::test]
 async fn all_places_of_a_channel_can_be_seen_without_taking() {
-    let house = open(&Faulty::new());
+    let disk = Faulty::new();
+    let house = open(&disk);
     let topic = house.broker.topic("t").await.unwrap();
     let channel = topic.channel("c").await.unwrap();
     let late = NewMessage { delay: Duration::from_secs(600), ..text("late") };
@@ -305,21 +326,24 @@ async fn all_places_of_a_channel_can_be_seen_without_taking() {
     let mut consumer = channel.subscribe(subscriber()).unwrap();
     consumer.set_ready(1);
     next(&mut consumer).await;
-    let mut seen: Vec<_> = channel.peek(10).await.unwrap();
-    seen.sort_by_key(|peeked| peeked.id);
-    let places: Vec<_> = seen
-        .iter()
-        .map(|peeked| {
+    let seen = async |channel: &Channel, max| {
+        let shown = |peeked: &Peeked| {
             let place = match peeked.place {
                 Place::Ready => "ready",
                 Place::InFlight(_) => "in flight",
                 Place::Deferred(_) => "deferred",
             };
-            (String::from_utf8_lossy(&peeked.body).into_owned(), place, peeked.attempts)
-        })
-        .collect();
-    let expected = [("taken", "in flight", 1), ("late", "deferred", 0), ("ready", "ready", 0)];
-    assert_eq!(places, expected.map(|(body, place, attempts)| (body.to_owned(), place, attempts)));
-    assert_eq!(channel.peek(1).await.unwrap().len(), 1);
+            format!("{} {place} {}", String::from_utf8_lossy(&peeked.body), peeked.attempts)
+        };
+        channel.peek(max).await.unwrap().iter().map(shown).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(&channel, 10).await, ["ready ready 0", "taken in flight 1", "late deferred 0"]);
+    assert_eq!(seen(&channel, 1).await, ["ready ready 0"]);
     assert_eq!((channel.stats().depth, channel.stats().in_flight_count), (1, 1), "nothing was taken");
+    // After a restart all of it is in the log only.
+    let (_, house) = kill(&disk, house, false).await;
+    let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+    assert_eq!(seen(&channel, 10).await, ["taken ready 1", "ready ready 0", "late deferred 0"]);
+    assert_eq!(seen(&channel, 2).await, ["taken ready 1", "ready ready 0"]);
+    assert_eq!(channel.peek(2_000).await.unwrap().len(), 3);
 }

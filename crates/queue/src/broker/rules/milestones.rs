@@ -5,6 +5,7 @@
 //! have one each; when there are too many, every second goes and they are set half as close.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::broker::varint;
 
@@ -99,23 +100,27 @@ impl Milestones {
         self.all.get(later.saturating_sub(1)).copied().unwrap_or(self.end)
     }
 
-    /// The last place at or before a message; the first one known if that lies behind it.
-    pub(crate) fn at_seq(&self, seq: u64) -> Milestone {
+    /// Bytes of the bodies before a message: exact at a milestone, in proportion between two.
+    pub(crate) fn bytes_before(&self, seq: u64) -> u64 {
         if seq >= self.end.seq {
-            return self.end;
+            return self.end.bytes;
         }
         let behind = self.all.partition_point(|place| place.seq <= seq);
-        self.all.get(behind.saturating_sub(1)).copied().unwrap_or(self.end)
+        let later = self.all.get(behind).unwrap_or(&self.end);
+        let Some(place) = behind.checked_sub(1).map(|at| self.all[at]) else { return later.bytes };
+        let (bytes, messages) = (later.bytes - place.bytes, later.seq - place.seq);
+        let part = u128::from(bytes) * u128::from(seq - place.seq) / u128::from(messages.max(1));
+        place.bytes + u64::try_from(part).unwrap_or(bytes)
     }
 
-    /// Bytes of the bodies from a message to the end; rounded up to the place before it.
-    pub(crate) fn bytes_from(&self, seq: u64) -> u64 {
-        self.end.bytes - self.at_seq(seq).bytes
+    /// Bytes of the bodies of these messages.
+    pub(crate) fn bytes_of(&self, messages: Range<u64>) -> u64 {
+        self.bytes_before(messages.end).saturating_sub(self.bytes_before(messages.start))
     }
 
-    /// The first place behind which there are at most so many bytes.
-    pub(crate) fn with_at_most(&self, bytes: u64) -> Milestone {
-        let before = self.all.partition_point(|place| self.end.bytes - place.bytes > bytes);
+    /// The first place before which there are at least so many bytes.
+    pub(crate) fn behind_bytes(&self, bytes: u64) -> Milestone {
+        let before = self.all.partition_point(|place| place.bytes < bytes);
         self.all.get(before).copied().unwrap_or(self.end)
     }
 
@@ -197,11 +202,12 @@ mod tests {
     fn few_messages_have_a_place_each() {
         let places = some(100, 100);
         assert_eq!(places.end(), Milestone { seq: 100, position: 7_400, time_ms: 99_000, bytes: 1_000 });
-        assert_eq!(places.at_seq(42).position, 1_000 + 64 * 42);
-        assert_eq!(places.bytes_from(42), 580);
-        assert_eq!((places.bytes_from(100), places.bytes_from(500)), (0, 0));
-        assert_eq!((places.with_at_most(580).seq, places.with_at_most(585).seq), (42, 42));
-        assert_eq!((places.with_at_most(0).seq, places.with_at_most(9_999).seq), (100, 0));
+        assert_eq!(
+            (places.bytes_before(42), places.bytes_of(42..100), places.bytes_of(90..500)),
+            (420, 580, 100)
+        );
+        assert_eq!((places.behind_bytes(420).seq, places.behind_bytes(411).seq), (42, 42));
+        assert_eq!((places.behind_bytes(0).seq, places.behind_bytes(9_999).seq), (0, 100));
         assert_eq!(places.at_time(42_000).seq, 41, "all before was published before");
         assert_eq!((places.at_time(-5).seq, places.at_time(99_001).seq), (0, 100));
     }
@@ -224,8 +230,7 @@ mod tests {
         let gaps: Vec<_> =
             places.all.iter().zip(places.all.iter().skip(1)).map(|(a, b)| b.seq - a.seq).collect();
         assert!(gaps.iter().max() <= Some(&1_000), "{gaps:?}");
-        let exact = (10_000 - 4_321) * 10;
-        assert!((exact..exact + 10_000).contains(&places.bytes_from(4_321)));
+        assert_eq!(places.bytes_of(4_321..10_000), (10_000 - 4_321) * 10, "in proportion between two");
     }
 
     #[test]
@@ -237,7 +242,7 @@ mod tests {
             later.add(seq, position, 1_000 * seq as i64, 10, position + 64);
         }
         assert_eq!(
-            (later.bytes_from(0), later.bytes_from(120)),
+            (later.bytes_of(0..150), later.bytes_of(120..150)),
             (500, 300),
             "what it does not know it does not count"
         );
@@ -253,13 +258,12 @@ mod tests {
             places.forget_below(1_000 + 64 * gone);
             let first = places.all[0];
             prop_assert!(first.seq <= gone.min(count));
-            let at = places.at_seq(asked);
-            prop_assert!(at.seq <= asked.max(first.seq) && at.position == 1_000 + 64 * at.seq);
-            prop_assert!(places.bytes_from(asked.max(first.seq)) >= count.saturating_sub(asked.max(first.seq)) * 10);
+            let known = asked.max(first.seq).min(count);
+            prop_assert_eq!(places.bytes_of(known..count), (count - known) * 10);
             let time = places.at_time(asked as i64 * 1_000);
-            prop_assert!(time.seq <= asked.max(first.seq));
-            let within = places.with_at_most(asked * 10);
-            prop_assert!(count - within.seq <= asked);
+            prop_assert!(time.seq <= asked.max(first.seq) && time.position == 1_000 + 64 * time.seq);
+            let behind = places.behind_bytes(known * 10);
+            prop_assert!(behind.seq >= known && behind.seq <= count);
             let mut bytes = Vec::new();
             places.encode(&mut bytes);
             let back = Milestones::decode(&mut &bytes[..]).expect("its own bytes");

@@ -1,21 +1,28 @@
 //! How much a topic keeps: `max_bytes`, `ttl`, and the milestones both are reckoned by.
 //!
-//! What waits reaches from the oldest message that some channel is not done with to the newest. Its bytes
-//! are known by [`Milestones`], which are kept for topics whose policy asks for them.
+//! What waits in a channel is what it is not done with, also what consumers have; what waits in a topic is
+//! what waits in the channel with most. The bytes are known by [`Milestones`], which are kept for topics
+//! whose policy asks for them.
 
-use std::sync::Weak;
+use std::ops::Range;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use base::tasks::Stop;
 
 use super::milestones::{Milestone, Milestones};
 use crate::Error;
+use crate::broker::channel::Channel;
+use crate::broker::channel::core::Core;
 use crate::broker::dedup::Dedup;
 use crate::broker::message::Message;
 use crate::broker::policy::{Overflow, Policy};
+use crate::broker::ranges::RangeSet;
 use crate::broker::topic::State;
 use crate::broker::{Broker, Inner};
 
+/// Of what waits so many ranges are reckoned one by one; the rest counts as one, with what is finished in it.
+const GAPS_MAX: usize = 256;
 /// Expired messages are dropped so often.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -43,23 +50,27 @@ impl State {
         begin
     }
 
-    /// The first message that some channel is not done with, or that none was given.
-    pub(crate) fn floor(&self) -> u64 {
-        let floors = self.channels.iter().map(|channel| channel.state.lock().core.finished.floor());
-        floors.min().unwrap_or(self.given.0)
-    }
-
     /// Whether so many more bytes of bodies may come.
     ///
     /// # Errors
     /// [`Error::TopicFull`].
-    pub(crate) fn check_room(&self, topic: &str, bytes: u64) -> Result<(), Error> {
+    pub(crate) fn check_room(&self, topic: &str, bytes: impl FnOnce() -> u64) -> Result<(), Error> {
         let (Some(max), Some(milestones)) = (self.policy.max_bytes, &self.milestones) else { return Ok(()) };
-        let waiting = milestones.bytes_from(self.floor());
-        if waiting + bytes <= max || self.policy.overflow == Overflow::DropOldest && bytes <= max {
-            return Ok(());
-        }
-        Err(Error::TopicFull { topic: topic.to_owned(), bytes_max: max })
+        let bytes = bytes();
+        let waiting = |channel: &Arc<Channel>| self.waiting(milestones, &channel.state.lock().core.finished);
+        let fits = match self.policy.overflow {
+            Overflow::DropOldest => bytes <= max,
+            Overflow::Reject => {
+                let none = || milestones.bytes_of(self.given.0..self.next_seq);
+                self.channels.iter().map(waiting).max().unwrap_or_else(none) + bytes <= max
+            }
+        };
+        if fits { Ok(()) } else { Err(Error::TopicFull { topic: topic.to_owned(), bytes_max: max }) }
+    }
+
+    /// Bytes of the messages that are not in this set.
+    fn waiting(&self, milestones: &Milestones, finished: &RangeSet) -> u64 {
+        gaps(finished, self.next_seq).map(|gap| milestones.bytes_of(gap)).sum()
     }
 
     /// Notes where messages lie that were just appended.
@@ -71,15 +82,51 @@ impl State {
         }
     }
 
-    /// Drops the oldest messages if there are too many bytes and the policy says so.
+    /// Drops the oldest messages of each channel that has too many bytes, if the policy says so.
     pub(crate) fn drop_beyond_max(&mut self) {
         let (Some(max), Overflow::DropOldest) = (self.policy.max_bytes, self.policy.overflow) else { return };
-        let floor = self.floor();
-        let Some(milestones) = self.milestones.as_ref().filter(|all| all.bytes_from(floor) > max) else {
+        let Some(milestones) = &self.milestones else { return };
+        if self.channels.is_empty() {
+            let excess = milestones.bytes_of(self.given.0..self.next_seq).saturating_sub(max);
+            if excess > 0 {
+                let place = milestones.behind_bytes(milestones.bytes_before(self.given.0) + excess);
+                self.given = self.given.max((place.seq, place.position));
+            }
             return;
-        };
-        let place = milestones.with_at_most(max);
-        self.drop_below(place);
+        }
+        let mut dropped = Vec::with_capacity(self.channels.len());
+        for channel in &self.channels {
+            let place = channel.change(|of| {
+                let waiting = self.waiting(milestones, &of.core.finished);
+                let place = beyond(milestones, &of.core, self.next_seq, waiting.checked_sub(max)?)?;
+                of.core.drop_below((place.seq, place.position));
+                Some((place.seq, place.position))
+            });
+            dropped.extend(place);
+        }
+        if dropped.len() == self.channels.len() {
+            self.given = dropped.into_iter().min().unwrap_or_default().max(self.given);
+        }
+    }
+
+    /// Drops messages that are too old to be delivered.
+    pub(crate) fn drop_expired(&mut self, now_ms: i64) {
+        let (Some(ttl), Some(milestones)) = (self.policy.ttl, &self.milestones) else { return };
+        let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
+        let last_ms = now_ms.saturating_sub(ttl_ms);
+        let place = milestones.at_time(last_ms);
+        if place.time_ms >= last_ms {
+            return;
+        }
+        let mark = (place.seq, place.position);
+        for channel in &self.channels {
+            channel.change(|of| {
+                if of.core.finished.floor() < mark.0 {
+                    of.core.drop_below(mark);
+                }
+            });
+        }
+        self.given = self.given.max(mark);
     }
 
     /// Nothing at or behind this position may be freed, because the policy keeps it.
@@ -90,25 +137,31 @@ impl State {
         let retain_ms = i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);
         milestones.at_time(now_ms.saturating_sub(retain_ms)).position
     }
+}
 
-    /// Drops messages that are too old to be delivered.
-    pub(crate) fn drop_expired(&mut self, now_ms: i64) {
-        let (Some(ttl), Some(milestones)) = (self.policy.ttl, &self.milestones) else { return };
-        let ttl_ms = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
-        let place = milestones.at_time(now_ms.saturating_sub(ttl_ms));
-        if place.seq > self.floor() {
-            self.drop_below(place);
-        }
-    }
+/// What is not in the set, up to but not including a number: the first ranges, and the rest as one.
+fn gaps(set: &RangeSet, upto: u64) -> impl Iterator<Item = Range<u64>> + '_ {
+    let rest = set.gaps(upto).nth(GAPS_MAX).map(|gap| gap.start..upto);
+    set.gaps(upto).take(GAPS_MAX).chain(rest)
+}
 
-    /// Channels count messages before this place as finished, but those that consumers have.
-    fn drop_below(&mut self, place: Milestone) {
-        let mark = (place.seq, place.position);
-        for channel in &self.channels {
-            channel.change(|of| of.core.drop_below(mark));
-        }
-        self.given = self.given.max(mark);
+/// Behind so many bytes of what can be dropped: neither finished nor with a consumer. None if nothing need be.
+fn beyond(milestones: &Milestones, core: &Core, upto: u64, mut excess: u64) -> Option<Milestone> {
+    if excess == 0 {
+        return None;
     }
+    let mut stays = core.finished.clone();
+    core.in_flight.values().for_each(|held| {
+        stays.insert(held.message.seq);
+    });
+    for gap in gaps(&stays, upto) {
+        let bytes = milestones.bytes_of(gap.clone());
+        if bytes >= excess {
+            return Some(milestones.behind_bytes(milestones.bytes_before(gap.start) + excess));
+        }
+        excess -= bytes;
+    }
+    Some(milestones.end())
 }
 
 /// The task that drops expired messages, so that they do not keep the log where nobody consumes.

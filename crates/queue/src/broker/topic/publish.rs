@@ -75,7 +75,7 @@ impl Topic {
         let repeated = state.policy.dedup_window.and_then(|_| state.publishes.fresh(messages, now_ms as u64));
         let (fresh, waits) = repeated.unzip();
         let messages = fresh.as_deref().unwrap_or(messages);
-        state.check_room(&self.name, messages.iter().map(|message| message.body.len() as u64).sum())?;
+        state.check_room(&self.name, || messages.iter().map(|message| message.body.len() as u64).sum())?;
         let mut admitted: Vec<(Message, u64)> = messages
             .iter()
             .zip(state.next_seq..)
