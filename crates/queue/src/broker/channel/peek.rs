@@ -24,6 +24,9 @@ enum Seen {
     InLog { position: u64, attempts: u16, place: Place },
 }
 
+/// Messages and where they are, and those of the backlog.
+type Found = (Vec<(Message, Place)>, Vec<Message>);
+
 /// Where the backlog begins, and what of it is in memory.
 #[derive(Debug)]
 struct Backlog {
@@ -117,12 +120,7 @@ fn shares(max: usize, counts: [usize; 3]) -> [usize; 3] {
 }
 
 /// The bodies that are in the log, and messages of the backlog.
-fn read(
-    log: &Log,
-    stream: Option<StreamId>,
-    seen: Vec<Seen>,
-    backlog: Backlog,
-) -> Result<(Vec<(Message, Place)>, Vec<Message>), Error> {
+fn read(log: &Log, stream: Option<StreamId>, seen: Vec<Seen>, backlog: Backlog) -> Result<Found, Error> {
     let mut whole = Vec::with_capacity(seen.len());
     for seen in seen {
         match seen {
