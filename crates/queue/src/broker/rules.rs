@@ -44,7 +44,7 @@ impl Rules {
             return Vec::new();
         }
         self.parked_bytes = 0;
-        self.keys.clear()
+        self.keys.clear().into_iter().map(out_of_order).collect()
     }
 
     /// The message is about to be handed out: it is given back, or has to wait for its key.
@@ -96,7 +96,7 @@ impl Rules {
     pub(crate) fn done(&mut self, seq: u64) -> Option<Message> {
         let next = self.keys.done(seq)?;
         self.parked_bytes -= next.body.len();
-        Some(next)
+        Some(out_of_order(next))
     }
 
     /// Messages of these numbers are over, but those that `stay` (sorted). Returns what may go now.
@@ -105,7 +105,7 @@ impl Rules {
         self.dead.retain(|message| stays(&message.seq));
         let free = self.keys.forget(range, stay);
         self.parked_bytes = self.keys.iter().map(|message| message.body.len()).sum();
-        free
+        free.into_iter().map(out_of_order).collect()
     }
 
     /// The dead letters.
@@ -133,4 +133,9 @@ impl Rules {
     pub(crate) fn parked_bytes(&self) -> usize {
         self.parked_bytes
     }
+}
+
+/// Others have passed a message that was parked.
+fn out_of_order(message: Message) -> Message {
+    Message { in_order: false, ..message }
 }

@@ -10,4 +10,5 @@ mod faults;
 mod recovery;
 mod rules;
 mod rules_kept;
+mod rules_lives;
 mod takeover;

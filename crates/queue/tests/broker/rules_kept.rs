@@ -128,6 +128,31 @@ async fn keys_are_kept_in_order_over_a_restart() {
 }
 
 #[tokio::test]
+async fn a_message_that_waited_for_its_key_was_not_tried() {
+    for snapshot in [false, true] {
+        let disk = Faulty::new();
+        let house = open(&disk);
+        let topic = house.broker.topic("t").await.unwrap();
+        let rules = Policy { ordered: true, dead_letter_after: Some(1), ..Policy::default() };
+        topic.set_policy(rules).await.unwrap();
+        let channel = topic.channel("c").await.unwrap();
+        topic.publish(&[keyed("a", "1"), keyed("a", "2"), keyed("b", "3")]).unwrap().await.unwrap();
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(9);
+        let (one, three) = (next(&mut consumer).await, next(&mut consumer).await);
+        assert_eq!((body(&one), body(&three)), ("1".to_owned(), "3".to_owned()));
+        consumer.finish(one.id).unwrap();
+        consumer.finish(three.id).unwrap();
+        let (_, house) = kill(&disk, house, snapshot).await;
+        let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(9);
+        let two = next(&mut consumer).await;
+        assert_eq!((body(&two), two.attempts), ("2".to_owned(), 1));
+    }
+}
+
+#[tokio::test]
 async fn messages_that_wait_for_their_key_are_not_freed() {
     let disk = Faulty::new();
     let house = open(&disk);

@@ -257,7 +257,14 @@ impl Core {
                 self.done(message.seq);
                 continue;
             }
-            let Some(mut message) = self.rules.pass(message) else { continue };
+            let (seq, attempts) = (message.seq, message.attempts);
+            let Some(mut message) = self.rules.pass(message) else {
+                // Others pass it, and the "delivered" mark with them, which would tell otherwise.
+                if !self.limits.is_ephemeral {
+                    self.pending.attempt(seq, attempts);
+                }
+                continue;
+            };
             message.attempts = message.attempts.saturating_add(1);
             consumer.in_flight += 1;
             consumer.messages += 1;

@@ -17,8 +17,9 @@ use crate::{Error, NAME_BYTES_MAX};
 const DEAD: &str = ".dead";
 /// Ends names of what need not outlive its consumers; a dead letter does.
 const EPHEMERAL: &str = "#ephemeral";
-/// Between two tries to move messages, when the log takes nothing.
+/// Between two tries to move messages, when the log takes nothing: at first, and at most.
 const AGAIN: Duration = Duration::from_millis(500);
+const AGAIN_MAX: Duration = Duration::from_secs(30);
 /// Most letters moved at once, and about how many bytes of them.
 const AT_ONCE: usize = 256;
 const BYTES_AT_ONCE: usize = 1 << 20;
@@ -41,6 +42,7 @@ pub fn dead_letter_topic(topic: &str, channel: &str) -> String {
 /// Moves a channel's dead letters until there are none.
 pub(crate) async fn run(channel: Arc<Channel>) {
     let stop = channel.ground.tasks.stop_signal();
+    let mut again = AGAIN;
     loop {
         let letters = {
             let mut state = channel.state.lock();
@@ -52,13 +54,16 @@ pub(crate) async fn run(channel: Arc<Channel>) {
             letters
         };
         match bury(&channel, &letters).await {
-            Ok(()) => channel.change(|state| {
-                letters.iter().for_each(|letter| state.core.buried(letter.seq));
-            }),
+            Ok(()) => {
+                again = AGAIN;
+                channel.change(|state| {
+                    letters.iter().for_each(|letter| state.core.buried(letter.seq));
+                });
+            }
             Err(error) => {
                 tracing::warn!(%error, channel = channel.name(), "dead letters wait to be moved");
                 tokio::select! {
-                    () = tokio::time::sleep(AGAIN) => {}
+                    () = tokio::time::sleep(again) => again = AGAIN_MAX.min(again * 2),
                     () = stop.requested() => return,
                 }
             }
