@@ -80,6 +80,21 @@ async fn what_a_lost_connection_had_goes_to_the_next_at_once() {
 }
 
 #[tokio::test]
+async fn a_message_that_was_not_tried_is_given_back_uncounted() {
+    let house = House::open().await;
+    let mut consumer = house.consumer("d", "c", 1).await;
+    house.client().await.publish("d", b"x").await;
+    for (word, attempts) in [("uncounted", 1), ("uncounted", 1), ("anything", 1), ("", 2)] {
+        let message = consumer.message().await;
+        assert_eq!(message.attempts, attempts, "before {word}");
+        let id = String::from_utf8_lossy(&message.id).into_owned();
+        consumer.send(format!("REQ {id} 10 {word}\n")).await;
+    }
+    assert_eq!(consumer.message().await.attempts, 3);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_delay_passes_before_a_message_comes() {
     let house = House::open().await;
     let mut consumer = house.consumer("d", "c", 1).await;

@@ -26,9 +26,9 @@ impl Connection {
                 }
                 Ok(())
             }
-            Command::Req { id, delay, .. } => {
-                self.change("REQ", &id, |consumer, id| consumer.requeue(id, delay))
-            }
+            Command::Req { id, delay, uncounted } => self.change("REQ", &id, |consumer, id| {
+                if uncounted { consumer.hand_back(id, delay) } else { consumer.requeue(id, delay) }
+            }),
             Command::Touch(id) => self.change("TOUCH", &id, Consumer::touch),
             Command::Nop => Ok(()),
             Command::Sub(topic, channel) => self.subscribe(topic, channel).await,

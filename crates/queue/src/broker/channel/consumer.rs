@@ -94,6 +94,17 @@ impl Consumer {
         self.channel.change(|state| state.core.requeue(self.place, id, delay_ms, now_ms))
     }
 
+    /// As [`requeue`](Self::requeue), for a message it did not try: the delivery does not count as an
+    /// attempt.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn hand_back(&self, id: MessageId, delay: Duration) -> Result<(), Error> {
+        let now_ms = self.channel.ground.clock.now().millis();
+        let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+        self.channel.change(|state| state.core.hand_back(self.place, id, delay_ms, now_ms))
+    }
+
     /// It needs more time for a message: its timeout begins anew, within the longest there is.
     ///
     /// # Errors

@@ -326,6 +326,24 @@ impl Core {
         Ok(())
     }
 
+    /// The same, but it never tried: the delivery does not count as an attempt.
+    pub(crate) fn hand_back(
+        &mut self,
+        owner: u32,
+        id: MessageId,
+        delay_ms: i64,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let mut message = self.give_back(owner, id)?;
+        if let Some(consumer) = self.consumers.get_mut(owner) {
+            consumer.requeued += 1;
+        }
+        self.counters.requeued += 1;
+        message.attempts = message.attempts.saturating_sub(1);
+        self.put_back(message, delay_ms, now_ms);
+        Ok(())
+    }
+
     /// A consumer wants more time.
     pub(crate) fn touch(&mut self, owner: u32, id: MessageId, now_ms: i64) -> Result<(), Error> {
         let position = id.position(self.limits.node_id).ok_or(Error::NotInFlight)?;
@@ -443,7 +461,12 @@ impl Core {
     /// The one place where it is decided what becomes of a message that was handed out and not
     /// finished: requeued, timed out, or its consumer gone.
     fn failed_attempt(&mut self, message: Message, delay_ms: i64, now_ms: i64) {
-        let Some(message) = self.rules.survives(message) else { return };
+        if let Some(message) = self.rules.survives(message) {
+            self.put_back(message, delay_ms, now_ms);
+        }
+    }
+
+    fn put_back(&mut self, message: Message, delay_ms: i64, now_ms: i64) {
         if delay_ms <= 0 {
             self.push(message);
             return;
