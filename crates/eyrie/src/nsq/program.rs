@@ -11,7 +11,7 @@ use nsq::flags::{self, Options};
 use nsq::logging::{self, Verbosity};
 use nsq::{admin, lookupd, nsqd};
 
-use crate::signals;
+use crate::{descriptors, signals};
 
 /// How long the task that watches signals gets to end.
 const LAST_TASKS: Duration = Duration::from_secs(1);
@@ -80,6 +80,10 @@ where
     let (verbosity, prefix) = (Verbosity::new(level), prefix.to_owned());
     logging::start(&prefix, &verbosity);
     given.remarks.iter().for_each(|remark| tracing::warn!("{remark}"));
+    // As a Go program does: each connection is a file, and the usual soft limit is a thousand.
+    if let Err(error) = descriptors::raise_limit() {
+        tracing::warn!("cannot raise the limit of open files - {error}");
+    }
     match run(given.options, verbosity, program) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -118,6 +118,68 @@ fn nsqlookupd_listens_and_drains() {
     }
 }
 
+/// An nsqd on the home's data folder, and where it answers HTTP.
+fn nsqd(home: &Home) -> (Daemon, SocketAddr) {
+    let data = format!("-data-path={}", home.data().display());
+    let words = ["nsqd", &data, "-tcp-address=127.0.0.1:0", "-http-address=127.0.0.1:0"];
+    let daemon = Daemon::start(home.command(words));
+    daemon.address("INFO: TCP: listening on ");
+    let http = daemon.address("INFO: HTTP: listening on ");
+    (daemon, http)
+}
+
+fn depth(http: SocketAddr) -> u64 {
+    let stats = wire::get(http, "/stats?format=json").json();
+    stats["topics"][0]["channels"][0]["depth"].as_u64().expect("a depth")
+}
+
+/// Publishes over several connections until the server is gone; how many were answered with `OK`.
+fn publish_until_it_ends(http: SocketAddr, end: impl FnOnce()) -> u64 {
+    let publishers: Vec<_> = (0..PUBLISHERS)
+        .map(|_| {
+            std::thread::spawn(move || {
+                let mut connection = wire::Connection::open(http).expect("it listens");
+                let mut taken = 0;
+                while connection.post("/pub?topic=t", "a message").is_ok_and(|answer| answer.status == 200) {
+                    taken += 1;
+                }
+                taken
+            })
+        })
+        .collect();
+    eventually("some are taken", || (depth(http) > 100).then_some(()));
+    end();
+    publishers.into_iter().map(|publisher| publisher.join().expect("no panic")).sum()
+}
+
+/// Connections that publish at once.
+const PUBLISHERS: u64 = 4;
+
+#[test]
+fn what_nsqd_answered_survives_kill_9_and_a_drain() {
+    let home = Home::new();
+    let (daemon, http) = nsqd(&home);
+    assert_eq!(wire::post(http, "/topic/create?topic=t", "").status, 200);
+    assert_eq!(wire::post(http, "/channel/create?topic=t&channel=c", "").status, 200);
+    let taken = publish_until_it_ends(http, || drop(daemon));
+    let (daemon, http) = nsqd(&home);
+    let found = depth(http);
+    // Each publisher may have been cut off between its message and the answer.
+    assert!((taken..=taken + PUBLISHERS).contains(&found), "{taken} were answered, {found} are there");
+
+    let data = home.data().display().to_string();
+    let refused = home.fail(&["nsqd", "-data-path", &data, "-tcp-address=127.0.0.1:0", "-http-address="]);
+    assert!(refused.contains("FATAL: failed to lock data-path: another nsqd (pid "), "{refused}");
+
+    let mut status = None;
+    let more = publish_until_it_ends(http, || status = Some(daemon.stop("TERM")));
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    let (daemon, http) = nsqd(&home);
+    let after = depth(http);
+    assert!((found + more..=found + more + PUBLISHERS).contains(&after), "{found} and {more} make {after}");
+    assert!(daemon.stop("INT").success());
+}
+
 #[test]
 fn what_cannot_start_says_why_and_ends_with_1() {
     let home = Home::new();
