@@ -73,7 +73,7 @@ impl Error {
 }
 
 /// A number from 0 to 1, for what many should not do at once.
-fn chance() -> f64 {
+pub(crate) fn chance() -> f64 {
     let mut bytes = [0; 4];
     getrandom::fill(&mut bytes).expect("the system has randomness");
     f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX)

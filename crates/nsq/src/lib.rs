@@ -4,7 +4,8 @@
 //!
 //! Read in this order: [`version`] (which NSQ this is), [`flags`] and [`logging`] (how Go programs are
 //! started and heard), [`wire`] (the protocol without a socket), [`http`], [`nsqd`], [`lookupd`],
-//! [`cluster`] (many of both as one), [`admin`], [`client`] (the other side of the wire).
+//! [`cluster`] (many of both as one), [`admin`], [`client`] (the other side of the wire) and
+//! [`tools`] over it.
 
 pub mod admin;
 pub mod client;
@@ -15,5 +16,6 @@ pub mod http;
 pub mod logging;
 pub mod lookupd;
 pub mod nsqd;
+pub mod tools;
 pub mod version;
 pub mod wire;

@@ -1,5 +1,6 @@
 //! The log as NSQ's daemons write it to stderr, because suites of clients and people's tools read it:
-//! `[nsqd] 2026/11/21 10:00:00.123456 INFO: TCP: listening on 127.0.0.1:4150`. Times are UTC.
+//! `[nsqd] 2026/11/21 10:00:00.123456 INFO: TCP: listening on 127.0.0.1:4150`. Times are local ones,
+//! as Go writes them.
 //!
 //! Code logs with `tracing`; [`start`] turns what the house says into such lines. How much is said can be
 //! changed while it runs: every clone of a [`Verbosity`] is the same one.
@@ -9,7 +10,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use jiff::Timestamp;
+use jiff::Zoned;
 use serde_json::json;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -132,7 +133,7 @@ fn to_stderr(line: &str) {
 }
 
 fn line(prefix: &str, level: Level, message: &str) -> String {
-    let now = Timestamp::now().strftime("%Y/%m/%d %H:%M:%S%.6f").to_string();
+    let now = Zoned::now().strftime("%Y/%m/%d %H:%M:%S%.6f").to_string();
     format!("{prefix}{now} {}: {message}\n", level.label())
 }
 

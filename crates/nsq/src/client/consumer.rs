@@ -25,9 +25,6 @@ const RECONNECT_MIN: Duration = Duration::from_millis(250);
 /// The longest such pause.
 const RECONNECT_MAX: Duration = Duration::from_secs(15);
 
-/// A connection that lived so long was no failure.
-const LIVED: Duration = Duration::from_secs(30);
-
 /// Where nsqds are.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
@@ -101,6 +98,11 @@ impl Consumer {
         self.messages.recv().await
     }
 
+    /// A message that is here already.
+    pub fn ready(&mut self) -> Option<Message> {
+        self.messages.try_recv().ok()
+    }
+
     /// Whether some nsqd may send hardly anything more until messages are answered: who gathers them must
     /// not wait for more.
     pub fn is_starved(&self) -> bool {
@@ -133,7 +135,9 @@ struct Manager {
 
 /// An nsqd that is wanted.
 enum Nsqd {
-    Connected { since: Instant, failures: u32 },
+    /// Connected or about to be; failures of connecting so far, none once it is subscribed.
+    Connected { failures: u32 },
+    /// To be tried again.
     Waiting { until: Instant, failures: u32 },
 }
 
@@ -172,6 +176,7 @@ impl Manager {
                 if let Some((address, open)) = self.open.get_mut(&id) {
                     tracing::info!("{} ({address}) connected to nsqd", self.name);
                     *open = Some(orders);
+                    self.nsqds.insert(address.clone(), Nsqd::Connected { failures: 0 });
                 }
             }
             Event::Done { well: true } => self.ready.succeeded(now),
@@ -198,11 +203,10 @@ impl Manager {
     /// The nsqd at `address` is gone; when to try again.
     fn wait_for(&mut self, address: String, now: Instant) {
         let failures = match self.nsqds.get(&address) {
-            Some(Nsqd::Connected { since, .. }) if now.duration_since(*since) >= LIVED => 0,
-            Some(Nsqd::Connected { failures, .. } | Nsqd::Waiting { failures, .. }) => failures + 1,
-            None => 0,
+            Some(Nsqd::Connected { failures } | Nsqd::Waiting { failures, .. }) => failures + 1,
+            None => 1,
         };
-        let pause = RECONNECT_MIN.saturating_mul(1 << failures.min(10)).min(RECONNECT_MAX);
+        let pause = RECONNECT_MIN.saturating_mul(1 << (failures - 1).min(10)).min(RECONNECT_MAX);
         let until = now + pause.mul_f64(0.75 + 0.5 * chance());
         self.nsqds.insert(address, Nsqd::Waiting { until, failures });
     }
@@ -221,7 +225,7 @@ impl Manager {
                 None => 0,
             };
             self.connect(&address);
-            self.nsqds.insert(address, Nsqd::Connected { since: now, failures });
+            self.nsqds.insert(address, Nsqd::Connected { failures });
         }
         for (id, count) in self.ready.tell(now) {
             if let Some((_, Some(orders))) = self.open.get(&id)

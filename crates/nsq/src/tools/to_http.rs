@@ -1,0 +1,113 @@
+//! `nsq_to_http`: hands each message to one of several HTTP addresses, as a POST or within a GET.
+//!
+//! Read [`Options`], `target` (one request), then [`run`].
+
+mod options;
+mod target;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base::tasks::{Stop, TaskGroup};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::common;
+use super::pool::Pool;
+use super::timing::Timing;
+use crate::client::{Consumer, Message, chance};
+pub use options::Options;
+use target::Target;
+
+/// How long requests that are under way get to end, beyond the time they may take anyway.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// Hands messages on until `stop`. What an address does not take is requeued, and given up after the
+/// consumer's `max_attempts`.
+///
+/// # Errors
+/// In words, before anything is consumed: options that make no sense.
+pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
+    let config = common::config("nsq_to_http", options.max_in_flight, &options.consumer_opts)?;
+    let sources = common::sources(&options.nsqd_tcp_addresses, &options.lookupd_http_addresses);
+    let asking = common::asking("nsq_to_http", config.dial_timeout, config.lookupd_poll_timeout);
+    let tasks = TaskGroup::new();
+    let mut consumer =
+        Consumer::start(&options.topic, &options.channel, config, &sources, asking, &tasks)?;
+    let patience = options.http_client_request_timeout + DRAIN_TIME;
+    let places = Arc::new(Semaphore::new(options.publishers.max(1) as usize));
+    let house = Arc::new(House::new(options)?);
+    loop {
+        let message = tokio::select! {
+            message = consumer.next() => message,
+            () = stop.requested(), if !tasks.stop_signal().is_requested() => {
+                tasks.request_stop();
+                continue;
+            }
+        };
+        let Some(message) = message else { break };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
+        let house = Arc::clone(&house);
+        tasks.spawn("nsq_to_http", async move {
+            house.handle(message).await;
+            drop(place);
+        });
+    }
+    if !tasks.drain(patience).await {
+        tracing::warn!("some requests did not end in time");
+    }
+    Ok(())
+}
+
+/// What all requests share.
+struct House {
+    sample: f64,
+    targets: Vec<(Target, Timing)>,
+    pool: Mutex<Pool>,
+    all: Timing,
+}
+
+impl House {
+    fn new(options: Options) -> Result<Self, String> {
+        let every = options.status_every as usize;
+        let targets = Target::all(&options)?;
+        // One address alone would say what all of them say.
+        let each = if targets.len() > 1 { every } else { 0 };
+        let timed = |target: Target| {
+            let timing = Timing::new(&format!("[{}]:", target.address()), each);
+            (target, timing)
+        };
+        Ok(Self {
+            sample: options.sample,
+            pool: Mutex::new(Pool::new(options.mode, targets.len())),
+            targets: targets.into_iter().map(timed).collect(),
+            all: Timing::new("[aggregate]:", every),
+        })
+    }
+
+    async fn handle(&self, message: Message) {
+        if self.sample < 1.0 && chance() > self.sample {
+            return message.finish().await;
+        }
+        let started = Instant::now();
+        let at = self.pool.lock().pick(started, chance());
+        let (target, timing) = &self.targets[at];
+        let outcome = target.hand(&message.body).await;
+        let took = started.elapsed();
+        self.pool.lock().mark(at, outcome.is_ok(), took, Instant::now());
+        match outcome {
+            Ok(()) => {
+                timing.took(took);
+                self.all.took(took);
+                message.finish().await;
+            }
+            Err(error) => {
+                tracing::error!("{} - {error}", target.address());
+                message.fail(None).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
