@@ -35,6 +35,19 @@ pub(crate) struct Config {
     pub(crate) web: web::Config,
     /// `[account] owner`
     pub(crate) owner: String,
+    /// `[nsq]`
+    pub(crate) nsq: Nsq,
+}
+
+/// `[nsq]`: nsqd's listeners on Eyrie's own queue.
+#[derive(Clone, Debug)]
+pub(crate) struct Nsq {
+    /// Where NSQ's clients are served; none: nowhere.
+    pub(crate) tcp: Option<String>,
+    /// Where nsqd's HTTP API is served.
+    pub(crate) http: Option<String>,
+    /// How sure a message is before it is answered.
+    pub(crate) durability: queue::Durability,
 }
 
 /// `[server]`
@@ -69,6 +82,7 @@ impl Default for Config {
             store: store::SqliteOptions::default(),
             web: web::Config::default(),
             owner: "owner@localhost".to_owned(),
+            nsq: Nsq { tcp: None, http: None, durability: queue::Durability::Os },
         }
     }
 }
@@ -170,6 +184,16 @@ impl Config {
             app::accounts::is_email(&self.owner),
             "account.owner",
             "write an email address, such as owner@localhost",
+        );
+        require(
+            self.nsq.http.is_none() || self.nsq.tcp.is_some(),
+            "nsq.http",
+            "set nsq.tcp too: one without the other is no nsqd",
+        );
+        require(
+            self.nsq.tcp.is_none() || self.log.record_bytes_max > nsq::nsqd::RECORD_OVERHEAD,
+            "log.record_max",
+            "make it at least 8 KiB: a message of NSQ must fit",
         );
         found
     }

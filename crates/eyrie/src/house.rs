@@ -1,7 +1,7 @@
 //! The parts behind the listeners, opened and closed in order.
 //!
-//! Opening: log (recovery is reported), queue, store, application. Closing goes the other way, after the
-//! listeners: last checkpoint, tasks, log, store.
+//! Opening: log (recovery is reported), queue, store, application, nsqd if it is wanted. Closing goes the
+//! other way, after the listeners: nsqd, last checkpoint, tasks, log, store.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use base::Clock;
 use base::metrics::Metrics;
 use base::tasks::TaskGroup;
 use log::{Log, Recovery};
+use nsq::logging::Verbosity;
+use nsq::nsqd::{self, Running};
 use store::Store;
 
 use crate::config::Config;
@@ -26,7 +28,11 @@ pub(crate) struct House {
     tasks: TaskGroup,
     log: Log,
     store: Arc<dyn Store>,
+    nsqd: Option<Running>,
 }
+
+/// Topics that begin so are the recorder's: NSQ's clients do not see them.
+const OURS: &str = "points.";
 
 impl House {
     /// Opens all parts; what recovery found is logged, the rest is served.
@@ -42,11 +48,28 @@ impl House {
         let queue = queue::Queue::open(log.clone(), &folder.log()).context("cannot open the queue")?;
         let store =
             store::open_sqlite_with(&folder.store(), config.store).await.context("cannot open the store")?;
-        let app = App::start(config.app.clone(), clock, store.clone(), queue, &metrics, &tasks)
-            .await
-            .map_err(what_to_do)?;
+        let app =
+            App::start(config.app.clone(), clock.clone(), store.clone(), queue.clone(), &metrics, &tasks)
+                .await
+                .map_err(what_to_do)?;
+        let nsqd = match nsqd_options(config) {
+            Some(options) => {
+                let (verbosity, reserved) = (Verbosity::new(options.log_level), vec![OURS.to_owned()]);
+                let started =
+                    Running::start_within(queue, &folder.log(), reserved, options, verbosity, clock).await;
+                Some(started.context("cannot start nsqd")?)
+            }
+            None => None,
+        };
         let gauges = LogGauges::new(log.clone(), &metrics);
-        Ok(Self { app, metrics, gauges, tasks, log, store })
+        Ok(Self { app, metrics, gauges, tasks, log, store, nsqd })
+    }
+
+    /// Where NSQ's clients and nsqd's HTTP API are served: `(what, address)`.
+    pub(crate) fn nsq_addresses(&self) -> Vec<(&'static str, String)> {
+        let Some(nsqd) = &self.nsqd else { return Vec::new() };
+        let http = nsqd.http_address.iter().map(|address| ("http", address.clone()));
+        std::iter::once(("tcp", nsqd.tcp_address.clone())).chain(http).collect()
     }
 
     /// Writes everything down and closes, within `patience`: half of it for the last checkpoint, what is left
@@ -55,6 +78,10 @@ impl House {
     /// acknowledged is in the log already: an error here costs the next start some time, and no numbers.
     pub(crate) async fn close(self, patience: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + patience;
+        let nsqd_closed = match self.nsqd {
+            Some(nsqd) => nsqd.close().await.context("cannot close nsqd"),
+            None => Ok(()),
+        };
         let finished = match tokio::time::timeout(patience / 2, self.app.finish()).await {
             Ok(finished) => finished.context("cannot write the last checkpoint"),
             Err(_) => Err(anyhow!("the last checkpoint was not written in time")),
@@ -68,8 +95,22 @@ impl House {
             Err(panicked) => Err(panicked.into()),
         };
         let store_closed = self.store.close().await.context("cannot close the store");
-        first_error([finished, log_closed, store_closed])
+        first_error([nsqd_closed, finished, log_closed, store_closed])
     }
+}
+
+/// What the nsqd within is told; `None` where nobody wants one. Messages are as large as NSQ's, if records
+/// of the log may be.
+fn nsqd_options(config: &Config) -> Option<nsqd::Options> {
+    let options = nsqd::Options::default();
+    Some(nsqd::Options {
+        tcp_address: config.nsq.tcp.clone()?,
+        http_address: config.nsq.http.clone().unwrap_or_default(),
+        https_address: String::new(),
+        durability: config.nsq.durability,
+        max_msg_size: options.max_msg_size.min(config.log.record_bytes_max - nsqd::RECORD_OVERHEAD),
+        ..options
+    })
 }
 
 /// An error of the start, and the way out of it.

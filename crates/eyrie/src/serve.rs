@@ -69,6 +69,9 @@ async fn serve(config: &Config, folder: &Folder, lock: &Lock, clock: Clock) -> a
         doors.run(ingest, rest, &house.metrics, open.stop_signal()).context("cannot start the listeners")?;
     let base = base_of_links(config.web.public_url.as_deref(), addresses.first());
     lock.write(Some(&base))?;
+    for (what, address) in house.nsq_addresses() {
+        println!("nsqd listening on {what}://{address}");
+    }
     greet(folder, &addresses, &base, owner.as_ref(), &someone(&house, &config.owner).await?);
 
     asked_to_stop.cancelled().await;

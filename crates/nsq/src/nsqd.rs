@@ -37,7 +37,7 @@ use rustls::ServerConfig;
 
 pub use folder::{Folder, InUse};
 pub use options::Options;
-pub use run::{Error, Running, run};
+pub use run::{Error, RECORD_OVERHEAD, Running, run};
 
 use crate::logging::{Level, Verbosity};
 use crate::version::VERSION;

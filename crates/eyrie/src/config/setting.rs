@@ -169,6 +169,21 @@ pub(super) const SETTINGS: &[Setting] = &[
         Slot::Text(|c| &mut c.owner),
         "Email of the account that a start creates where there is none.",
     ),
+    setting(
+        "nsq.tcp",
+        Slot::Option(|c| &mut c.nsq.tcp),
+        "Address for clients of NSQ, such as 127.0.0.1:4150; empty: none are served.",
+    ),
+    setting(
+        "nsq.http",
+        Slot::Option(|c| &mut c.nsq.http),
+        "Address for nsqd's HTTP API, such as 127.0.0.1:4151; empty: it is not served.",
+    ),
+    setting(
+        "nsq.durability",
+        Slot::Durability(|c| &mut c.nsq.durability),
+        "How sure a message of NSQ is before it is answered: memory, os or disk.",
+    ),
 ];
 
 impl Setting {

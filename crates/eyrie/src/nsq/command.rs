@@ -43,6 +43,73 @@ Examples:
   eyrie nsqadmin -h                          # all flags, as Go shows them"
     )]
     Nsqadmin(Words),
+
+    /// NSQ's nsq_to_file: writes a topic's messages to files.
+    #[command(
+        name = "nsq_to_file",
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  eyrie nsq_to_file -topic=orders -output-dir=/archive -lookupd-http-address=127.0.0.1:4161
+  eyrie nsq_to_file -topic-pattern='^log' -gzip -output-dir=/archive -lookupd-http-address=127.0.0.1:4161"
+    )]
+    NsqToFile(Words),
+
+    /// NSQ's nsq_to_http: hands a topic's messages to HTTP addresses.
+    #[command(
+        name = "nsq_to_http",
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  eyrie nsq_to_http -topic=orders -post=http://127.0.0.1:8000/in -nsqd-tcp-address=127.0.0.1:4150
+  eyrie nsq_to_http -topic=orders -get='http://127.0.0.1:8000/in?m=%s' -nsqd-tcp-address=127.0.0.1:4150"
+    )]
+    NsqToHttp(Words),
+
+    /// NSQ's nsq_to_nsq: copies topics to other nsqds.
+    #[command(
+        name = "nsq_to_nsq",
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  eyrie nsq_to_nsq -topic=orders -nsqd-tcp-address=127.0.0.1:4150 \\
+    -destination-nsqd-tcp-address=10.0.0.2:4150
+  eyrie nsq_to_nsq -h                        # filters and modes"
+    )]
+    NsqToNsq(Words),
+
+    /// NSQ's to_nsq: publishes what it reads, a message each line.
+    #[command(
+        name = "to_nsq",
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  tail -f access.log | eyrie to_nsq -topic=access -nsqd-tcp-address=127.0.0.1:4150
+  eyrie to_nsq -topic=access -rate=100 -nsqd-tcp-address=127.0.0.1:4150 <lines"
+    )]
+    ToNsq(Words),
+
+    /// NSQ's nsq_tail: prints messages as they come.
+    #[command(
+        name = "nsq_tail",
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  eyrie nsq_tail -topic=orders -nsqd-tcp-address=127.0.0.1:4150
+  eyrie nsq_tail -topic=orders -n=10 -lookupd-http-address=127.0.0.1:4161"
+    )]
+    NsqTail(Words),
+
+    /// NSQ's nsq_stat: prints a channel's figures again and again.
+    #[command(
+        name = "nsq_stat",
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  eyrie nsq_stat -topic=orders -channel=archive -nsqd-http-address=127.0.0.1:4151
+  eyrie nsq_stat -topic=orders -channel=archive -count=3 -lookupd-http-address=127.0.0.1:4161"
+    )]
+    NsqStat(Words),
 }
 
 /// Everything behind the name, as it is.
@@ -60,6 +127,12 @@ impl NsqCommand {
             Self::Nsqd(words) => ("nsqd", words),
             Self::Nsqlookupd(words) => ("nsqlookupd", words),
             Self::Nsqadmin(words) => ("nsqadmin", words),
+            Self::NsqToFile(words) => ("nsq_to_file", words),
+            Self::NsqToHttp(words) => ("nsq_to_http", words),
+            Self::NsqToNsq(words) => ("nsq_to_nsq", words),
+            Self::ToNsq(words) => ("to_nsq", words),
+            Self::NsqTail(words) => ("nsq_tail", words),
+            Self::NsqStat(words) => ("nsq_stat", words),
         };
         let words = words.words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
         Called { program: program::named(name).expect("every command has a program"), words }

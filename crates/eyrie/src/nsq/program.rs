@@ -9,6 +9,7 @@ use base::Clock;
 use base::tasks::{Stop, TaskGroup};
 use nsq::flags::{self, Options};
 use nsq::logging::{self, Verbosity};
+use nsq::tools::{stat, tail, to_file, to_http, to_nsq, to_nsq_stdin};
 use nsq::{admin, lookupd, nsqd};
 
 use crate::{descriptors, signals};
@@ -24,11 +25,17 @@ pub(crate) struct Program {
     pub(crate) run: fn(Vec<String>) -> ExitCode,
 }
 
-/// All of them, daemons first.
+/// All of them, daemons first, then tools.
 pub(crate) static PROGRAMS: &[Program] = &[
     Program { name: "nsqd", run: nsqd },
     Program { name: "nsqlookupd", run: nsqlookupd },
     Program { name: "nsqadmin", run: nsqadmin },
+    Program { name: "nsq_to_file", run: nsq_to_file },
+    Program { name: "nsq_to_http", run: nsq_to_http },
+    Program { name: "nsq_to_nsq", run: nsq_to_nsq },
+    Program { name: "to_nsq", run: stdin_to_nsq },
+    Program { name: "nsq_tail", run: nsq_tail },
+    Program { name: "nsq_stat", run: nsq_stat },
 ];
 
 /// The program that is called `name`.
@@ -56,6 +63,32 @@ fn nsqadmin(words: Vec<String>) -> ExitCode {
     start(words, |options: admin::Options, start| {
         admin::run(options, start.verbosity, start.clock, start.stop, web::nsqadmin::router)
     })
+}
+
+fn nsq_to_file(words: Vec<String>) -> ExitCode {
+    start(words, |options: to_file::Options, start| to_file::run(options, start.stop))
+}
+
+fn nsq_to_http(words: Vec<String>) -> ExitCode {
+    start(words, |options: to_http::Options, start| to_http::run(options, start.stop))
+}
+
+fn nsq_to_nsq(words: Vec<String>) -> ExitCode {
+    start(words, |options: to_nsq::Options, start| to_nsq::run(options, start.stop))
+}
+
+fn stdin_to_nsq(words: Vec<String>) -> ExitCode {
+    start(words, |options: to_nsq_stdin::Options, start| {
+        to_nsq_stdin::run(options, std::io::BufReader::new(std::io::stdin()), start.stop)
+    })
+}
+
+fn nsq_tail(words: Vec<String>) -> ExitCode {
+    start(words, |options: tail::Options, start| tail::run(options, std::io::stdout(), start.stop))
+}
+
+fn nsq_stat(words: Vec<String>) -> ExitCode {
+    start(words, |options: stat::Options, start| stat::run(options, std::io::stdout(), start.stop))
 }
 
 /// What a program is given besides its options.

@@ -1,10 +1,11 @@
 //! NSQ's programs: called by link or by word, with Go's flags, until a signal.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use crate::house::{Home, Lines, collect, eventually, find, text};
+use crate::house::{Home, Lines, collect, eventually, find, hours_ago, text};
 use crate::wire;
 
 /// A running daemon. Dropping it kills it.
@@ -30,9 +31,13 @@ impl Daemon {
         self.err.lock().expect("lines").join("\n")
     }
 
-    fn stop(mut self, signal: &str) -> ExitStatus {
-        let order = format!("kill -{signal} {}", self.child.id());
+    fn signal(&self, name: &str) {
+        let order = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &order]).status().expect("sh").success());
+    }
+
+    fn stop(mut self, signal: &str) -> ExitStatus {
+        self.signal(signal);
         eventually("it ends", || self.child.try_wait().expect("a child"))
     }
 }
@@ -198,4 +203,185 @@ fn what_cannot_start_says_why_and_ends_with_1() {
     check(&["nsqlookupd", "-config", config], "there is no option `tcp_adress`");
     check(&["nsqlookupd", "-config=/nowhere/x"], "/nowhere/x: cannot read it");
     check(&["nsqadmin"], "--nsqd-http-address or --lookupd-http-address required");
+}
+
+/// A port that nobody has at the moment.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").expect("loopback").local_addr().expect("bound").port()
+}
+
+#[test]
+fn nsq_to_file_loses_nothing_that_it_finished_when_it_is_killed() {
+    let home = Home::new();
+    let data = home.beside("nsqd");
+    let data = format!("-data-path={}", data.display());
+    let nsqd =
+        Daemon::start(home.command(["nsqd", &data, "-tcp-address=127.0.0.1:0", "-http-address=127.0.0.1:0"]));
+    let tcp = nsqd.address("TCP: listening on ");
+    let http = nsqd.address("HTTP: listening on ");
+    assert_eq!(wire::post(http, "/topic/create?topic=t", "").status, 200);
+    assert_eq!(wire::post(http, "/channel/create?topic=t&channel=nsq_to_file", "").status, 200);
+
+    let all: Vec<String> = (0..20_000).map(|n| format!("line {n:05}")).collect();
+    let mut to_nsq = home
+        .command(["to_nsq", "-topic=t", &format!("-nsqd-tcp-address={tcp}")])
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let lines = all.join("\n") + "\n";
+    let mut stdin = to_nsq.stdin.take().expect("piped");
+    let writing = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).expect("it reads"));
+    assert!(to_nsq.wait().expect("it ends").success());
+    writing.join().expect("no panic");
+
+    let out = home.beside("archive");
+    let depth = || {
+        let stats = wire::get(http, "/stats?format=json&topic=t").json();
+        let channel = &stats["topics"][0]["channels"][0];
+        let count = |name: &str| channel[name].as_u64().expect(name);
+        (count("depth") + count("in_flight_count") + count("deferred_count"), count("message_count"))
+    };
+    let start = |gzip: bool| {
+        let mut words = vec![
+            "nsq_to_file".to_owned(),
+            "-topic=t".to_owned(),
+            format!("-output-dir={}", out.display()),
+            format!("-nsqd-tcp-address={tcp}"),
+            "-filename-format=<TOPIC><REV>.log".to_owned(),
+            "-sync-interval=20ms".to_owned(),
+        ];
+        words.extend(gzip.then(|| "--gzip".to_owned()));
+        Daemon::start(home.command(words))
+    };
+    // Killed in the middle, again and again, as it writes plain files and gzip.
+    for kill in 0..4 {
+        let (before, _) = depth();
+        let mut archive = start(kill % 2 == 1);
+        eventually("some are finished", || (depth().0 + 1_000 < before).then_some(()));
+        archive.child.kill().expect("it runs");
+        archive.child.wait().expect("it ended");
+    }
+    let archive = start(true);
+    eventually("all are finished", || (depth().0 == 0).then_some(()));
+    assert!(archive.stop("TERM").success());
+    assert_eq!(depth(), (0, 20_000));
+
+    let mut written = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(&out).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        // The last member of a file that was being written may be cut off.
+        let read = if path.extension().is_some_and(|extension| extension == "gz") {
+            Command::new("gzip").arg("-dc").arg(&path).output().expect("gzip").stdout
+        } else {
+            std::fs::read(&path).expect("readable")
+        };
+        written.extend(text(&read).lines().map(str::to_owned));
+    }
+    let lost: Vec<&String> = all.iter().filter(|line| !written.contains(*line)).collect();
+    assert!(lost.is_empty(), "{} lost, such as {:?}", lost.len(), lost.first());
+    assert!(nsqd.stop("TERM").success());
+}
+
+#[test]
+fn files_are_opened_again_after_sighup() {
+    let home = Home::new();
+    let data = format!("-data-path={}", home.beside("nsqd").display());
+    let nsqd =
+        Daemon::start(home.command(["nsqd", &data, "-tcp-address=127.0.0.1:0", "-http-address=127.0.0.1:0"]));
+    let tcp = nsqd.address("TCP: listening on ");
+    let http = nsqd.address("HTTP: listening on ");
+    let out = home.beside("archive");
+    let archive = Daemon::start(home.command([
+        "nsq_to_file",
+        "-topic=t",
+        &format!("-output-dir={}", out.display()),
+        &format!("-nsqd-tcp-address={tcp}"),
+        "-filename-format=t.log",
+        "-sync-interval=10ms",
+    ]));
+    let file = out.join("t.log");
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    assert_eq!(wire::post(http, "/pub?topic=t", "one").status, 200);
+    eventually("it is written", || (read(&file) == "one\n").then_some(()));
+    // What logrotate does.
+    let aside = out.join("t.log.1");
+    std::fs::rename(&file, &aside).expect("renamed");
+    archive.signal("HUP");
+    eventually("it heard", || find(&archive.err, "SIGHUP"));
+    assert_eq!(wire::post(http, "/pub?topic=t", "two").status, 200);
+    eventually("it is written", || (read(&file) == "two\n").then_some(()));
+    assert_eq!(read(&aside), "one\n");
+    assert!(archive.stop("TERM").success());
+    assert!(nsqd.stop("TERM").success());
+}
+
+#[test]
+fn tools_work_together() {
+    let home = Home::new();
+    let port = free_port();
+    let lookupd = Daemon::start(home.command([
+        "nsqlookupd",
+        &format!("-tcp-address=127.0.0.1:{port}"),
+        "-http-address=127.0.0.1:0",
+    ]));
+    let lookup = lookupd.address("HTTP: listening on ");
+    let data = format!("-data-path={}", home.beside("nsqd").display());
+    let nsqd = Daemon::start(home.command([
+        "nsqd",
+        &data,
+        "-tcp-address=127.0.0.1:0",
+        "-http-address=127.0.0.1:0",
+        "-broadcast-address=127.0.0.1",
+        &format!("-lookupd-tcp-address=127.0.0.1:{port}"),
+    ]));
+    let http = nsqd.address("HTTP: listening on ");
+    for n in 0..5 {
+        assert_eq!(wire::post(http, "/pub?topic=t", &format!("m{n}")).status, 200);
+    }
+    let from = format!("-lookupd-http-address={lookup}");
+    let tail = home.run(["nsq_tail", "-topic=t", "-channel=c", "-n=5", "-print-topic", &from]);
+    assert!(tail.status.success(), "{}", text(&tail.stderr));
+    let printed = text(&tail.stdout);
+    let mut printed: Vec<&str> = printed.lines().collect();
+    printed.sort_unstable();
+    assert_eq!(printed, ["t | m0", "t | m1", "t | m2", "t | m3", "t | m4"]);
+
+    let stat = home.run(["nsq_stat", "-topic=t", "-channel=c", "-count=1", "-interval=100ms", &from]);
+    assert!(stat.status.success(), "{}", text(&stat.stderr));
+    let row = text(&stat.stdout).lines().last().unwrap_or_default().to_owned();
+    assert_eq!(row.split_whitespace().nth(12), Some("5"), "messages in {row}");
+    assert!(nsqd.stop("TERM").success());
+    assert!(lookupd.stop("TERM").success());
+}
+
+#[test]
+fn eyrie_serves_nsq_on_its_own_queue_beside_numbers() {
+    let home = Home::new();
+    let token = home.account();
+    let settings = [("EYRIE_NSQ_TCP", "127.0.0.1:0"), ("EYRIE_NSQ_HTTP", "127.0.0.1:0")];
+    let time = hours_ago(2);
+    let server = home.serve_with(&settings);
+    let http: SocketAddr = server.says("nsqd listening on http://").parse().expect("an address");
+    server.count("beside", 3.0, time);
+    assert_eq!(wire::post(http, "/pub?topic=orders", "one").status, 200);
+    assert_eq!(wire::post(http, "/channel/create?topic=orders&channel=c", "").status, 200);
+    assert_eq!(wire::post(http, "/pub?topic=orders", "two").status, 200);
+    let stats = wire::get(http, "/stats?format=json").json();
+    let topics = stats["topics"].as_array().expect("topics");
+    assert_eq!(topics.len(), 1, "the recorder's own topics are not shown: {stats}");
+    // They cannot be written to either.
+    assert_ne!(wire::post(http, "/pub?topic=points.0", "x").status, 200);
+    server.reaches(&token, "beside", time, 3.0);
+    server.kill();
+
+    let server = home.serve_with(&settings);
+    let tcp = server.says("nsqd listening on tcp://");
+    let from = format!("-nsqd-tcp-address={tcp}");
+    let tail = home.run(["nsq_tail", "-topic=orders", "-channel=c", "-n=2", &from]);
+    let printed = text(&tail.stdout);
+    let mut printed: Vec<&str> = printed.lines().collect();
+    printed.sort_unstable();
+    assert_eq!(printed, ["one", "two"], "{}", text(&tail.stderr));
+    server.reaches(&token, "beside", time, 3.0);
+    server.stop();
 }

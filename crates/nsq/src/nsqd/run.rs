@@ -5,6 +5,7 @@
 //! running ones end, the broker writes down where every channel is, the log is synced.
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use base::tasks::{Stop, TaskGroup};
 use log::{Log, Recovery};
 use queue::Queue;
 use queue::broker::{self, Broker};
+use rustls::ServerConfig;
 
 use super::auth::Authority;
 use super::folder::{Folder, InUse};
@@ -30,8 +32,8 @@ const SEGMENT_BYTES: u64 = 64 << 20;
 const SEGMENT_STEP: u64 = 4 << 10;
 /// A quota holds at least so many segments, so that freeing them one by one frees soon enough.
 const SEGMENTS_MIN: u64 = 8;
-/// Room in a record for what is not the message.
-const RECORD_OVERHEAD: usize = 4 << 10;
+/// Room in a record of the log for what is not the message, in bytes.
+pub const RECORD_OVERHEAD: usize = 4 << 10;
 /// How long connections and requests get to end after the stop.
 const DOORS_PATIENCE: Duration = Duration::from_secs(10);
 /// How long everything else gets then.
@@ -74,8 +76,15 @@ pub struct Running {
     doors: TaskGroup,
     others: TaskGroup,
     broker_tasks: TaskGroup,
+    /// None where it stands on somebody else's.
+    own: Option<Own>,
+}
+
+/// The log and the folder of an nsqd that has them for itself.
+#[derive(Debug)]
+struct Own {
     log: Log,
-    _folder: Folder,
+    folder: Folder,
 }
 
 /// Addresses that are bound and not yet served.
@@ -101,20 +110,57 @@ impl Running {
     /// # Errors
     /// Why it does not start.
     pub async fn start(options: Options, verbosity: Verbosity, clock: Clock) -> Result<Self, Error> {
-        tracing::info!("{}", version::banner("nsqd"));
-        tracing::info!("ID: {}", options.node_id);
-        let tls = tls::server_config(&options)?;
+        introduce(&options);
+        let folder = Folder::take(&options.data_path)?;
+        // Before the log, which can take a while: whoever waits hears of an address that is taken at once.
+        let (tls, doors) = Doors::open(&options).await?;
+        let dir = folder.log();
+        let (log, queue) = open_log(log_config(&options, &folder), dir.clone(), clock.clone()).await?;
+        let ground = Ground { queue, dir, reserved: Vec::new(), own: Some(Own { log, folder }) };
+        Self::start_on(ground, options, tls, doors, verbosity, clock).await
+    }
+
+    /// Serves on a queue that belongs to somebody else, who closes its log after this one's
+    /// [`close`](Self::close). `dir` is for the broker's snapshot; topics whose names begin with one of
+    /// `reserved` do not exist here.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub async fn start_within(
+        queue: Queue,
+        dir: &Path,
+        reserved: Vec<String>,
+        options: Options,
+        verbosity: Verbosity,
+        clock: Clock,
+    ) -> Result<Self, Error> {
+        introduce(&options);
+        let (tls, doors) = Doors::open(&options).await?;
+        let ground = Ground { queue, dir: dir.to_owned(), reserved, own: None };
+        Self::start_on(ground, options, tls, doors, verbosity, clock).await
+    }
+
+    async fn start_on(
+        ground: Ground,
+        options: Options,
+        tls: Option<Arc<ServerConfig>>,
+        doors: Doors,
+        verbosity: Verbosity,
+        clock: Clock,
+    ) -> Result<Self, Error> {
         let client = Client::new(http::client::Options {
             connect_timeout: options.http_client_connect_timeout,
             request_timeout: options.http_client_request_timeout,
             user_agent: format!("nsqd/{}", version::VERSION),
             ..http::client::Options::default()
         })?;
-        let folder = Folder::take(&options.data_path)?;
-        let doors = Doors::bind(&options, tls.as_ref()).await?;
         let broker_tasks = TaskGroup::new();
-        let (log, broker) = open(&options, &folder, &clock, &broker_tasks).await?;
-        folder.take_over(&broker).await?;
+        let own = ground.own;
+        let broker =
+            open_broker(&options, ground.queue, ground.dir, ground.reserved, &clock, &broker_tasks).await?;
+        if let Some(own) = &own {
+            own.folder.take_over(&broker).await?;
+        }
 
         let ports = doors.ports();
         let lookup = Lookup::new(
@@ -142,8 +188,7 @@ impl Running {
             doors: TaskGroup::new(),
             others,
             broker_tasks,
-            log,
-            _folder: folder,
+            own,
         };
         running.serve(doors);
         Ok(running)
@@ -191,18 +236,35 @@ impl Running {
         if !self.broker_tasks.drain(TASKS_PATIENCE).await {
             tracing::warn!("the broker's tasks did not end in time");
         }
-        let log = self.log;
-        let synced = match tokio::task::spawn_blocking(move || log.close()).await {
-            Ok(synced) => synced.map_err(Error::from),
-            Err(panic) => Err(Error::Listen(io::Error::other(panic))),
+        let synced = match self.own {
+            // The folder is let go of when nothing is written to it any more.
+            Some(Own { log, folder: _held }) => tokio::task::spawn_blocking(move || log.close())
+                .await
+                .map_or_else(|panic| Err(Error::Listen(io::Error::other(panic))), |synced| Ok(synced?)),
+            None => Ok(()),
         };
         tracing::info!("bye");
         closed.and(synced)
     }
 }
 
+/// What an nsqd stands on.
+struct Ground {
+    queue: Queue,
+    dir: PathBuf,
+    reserved: Vec<String>,
+    own: Option<Own>,
+}
+
 impl Doors {
-    async fn bind(options: &Options, tls: Option<&Arc<rustls::ServerConfig>>) -> io::Result<Self> {
+    /// Reads the certificates and binds the addresses.
+    async fn open(options: &Options) -> Result<(Option<Arc<ServerConfig>>, Self), Error> {
+        let tls = tls::server_config(options)?;
+        let doors = Self::bind(options, tls.as_ref()).await?;
+        Ok((tls, doors))
+    }
+
+    async fn bind(options: &Options, tls: Option<&Arc<ServerConfig>>) -> io::Result<Self> {
         let tcp = Listener::bind(&options.tcp_address).await?;
         let http = match options.http_address.as_str() {
             "" => None,
@@ -223,15 +285,26 @@ impl Doors {
     }
 }
 
-/// The log and all that is in it.
-async fn open(
+/// The log, recovered, and the queue over it.
+async fn open_log(config: log::Config, dir: PathBuf, clock: Clock) -> Result<(Log, Queue), Error> {
+    blocking(move || {
+        let (log, recovery) = Log::open(config, clock)?;
+        report(&recovery);
+        let queue = Queue::open(log.clone(), &dir)?;
+        Ok((log, queue))
+    })
+    .await
+}
+
+/// Topics, channels and what became of messages.
+async fn open_broker(
     options: &Options,
-    folder: &Folder,
+    queue: Queue,
+    dir: PathBuf,
+    reserved: Vec<String>,
     clock: &Clock,
     tasks: &TaskGroup,
-) -> Result<(Log, Broker), Error> {
-    let dir = folder.log();
-    let log_config = log_config(options, folder);
+) -> Result<Broker, Error> {
     let config = broker::Config {
         mem_queue_size: options.mem_queue_size,
         mem_bytes_max: usize::try_from(options.mem_bytes_max.0).unwrap_or(usize::MAX),
@@ -240,19 +313,24 @@ async fn open(
         channel_consumers_max: options.max_channel_consumers,
         percentiles: options.e2e_percentiles.clone(),
         percentile_window: options.e2e_window_time,
-        ..broker::Config::default()
+        reserved_prefixes: reserved,
     };
     let (clock, tasks) = (clock.clone(), tasks.clone());
-    let opened = tokio::task::spawn_blocking(move || {
-        let (log, recovery) = Log::open(log_config, clock.clone())?;
-        report(&recovery);
-        let queue = Queue::open(log.clone(), &dir)?;
+    blocking(move || {
         let (broker, recovered) = Broker::open(queue, &dir, config, clock, &tasks)?;
         let broker::Recovered { topics, channels, messages, .. } = recovered;
         tracing::info!("NSQ: found {topics} topics, {channels} channels, {messages} messages");
-        Ok((log, broker))
-    });
-    opened.await.unwrap_or_else(|panic| Err(Error::Listen(io::Error::other(panic))))
+        Ok(broker)
+    })
+    .await
+}
+
+/// Does what blocks off the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(Error::Listen(io::Error::other(panic))))
 }
 
 /// A log whose segments hold the largest message and of which the quota holds some.
@@ -280,6 +358,11 @@ fn report(recovery: &Recovery) {
             "the log ended in an unfinished write that nobody was told was done: {bytes} bytes cut off"
         );
     }
+}
+
+fn introduce(options: &Options) {
+    tracing::info!("{}", version::banner("nsqd"));
+    tracing::info!("ID: {}", options.node_id);
 }
 
 fn introduction(options: &Options, ports: Ports) -> Introduction {

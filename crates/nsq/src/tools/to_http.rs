@@ -32,8 +32,7 @@ pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
     let sources = common::sources(&options.nsqd_tcp_addresses, &options.lookupd_http_addresses);
     let asking = common::asking("nsq_to_http", config.dial_timeout, config.lookupd_poll_timeout);
     let tasks = TaskGroup::new();
-    let mut consumer =
-        Consumer::start(&options.topic, &options.channel, config, &sources, asking, &tasks)?;
+    let mut consumer = Consumer::start(&options.topic, &options.channel, config, &sources, asking, &tasks)?;
     let patience = options.http_client_request_timeout + DRAIN_TIME;
     let places = Arc::new(Semaphore::new(options.publishers.max(1) as usize));
     let house = Arc::new(House::new(options)?);

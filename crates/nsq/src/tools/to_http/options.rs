@@ -89,15 +89,27 @@ static FLAGS: &[Flag<Options>] = &[
         "how addresses are chosen: round-robin, hostpool (without those that failed), epsilon-greedy (mostly the fastest)"
     ),
     flag!(Options.sample, "sample", "which part of the messages to hand on, 0.0 to 1.0"),
-    flag!(Options.http_client_connect_timeout, "http-client-connect-timeout", "how long an address may take to accept"),
-    flag!(Options.http_client_request_timeout, "http-client-request-timeout", "how long an address may take to answer"),
+    flag!(
+        Options.http_client_connect_timeout,
+        "http-client-connect-timeout",
+        "how long an address may take to accept"
+    ),
+    flag!(
+        Options.http_client_request_timeout,
+        "http-client-request-timeout",
+        "how long an address may take to answer"
+    ),
     flag!(Options.status_every, "status-every", "log how long requests take after so many; 0 for never"),
     flag!(Options.content_type, "content-type", "the Content-Type of a POST"),
     flag!(Options.gets, "get", "a URL to GET, where %s becomes the message; may be given many times"),
     flag!(Options.posts, "post", "a URL to POST messages to; may be given many times"),
     flag!(Options.headers, "header", "a header for requests, as 'name: value'; may be given many times"),
     flag!(Options.nsqd_tcp_addresses, "nsqd-tcp-address", "an nsqd to read from; may be given many times"),
-    flag!(Options.lookupd_http_addresses, "lookupd-http-address", "a lookupd to ask for nsqds; may be given many times"),
+    flag!(
+        Options.lookupd_http_addresses,
+        "lookupd-http-address",
+        "a lookupd to ask for nsqds; may be given many times"
+    ),
     flag!(
         Options.consumer_opts,
         "consumer-opt",
@@ -146,7 +158,13 @@ mod tests {
         check("-topic=t -nsqd-tcp-address=a", "--get or --post required");
         check("-topic=t -nsqd-tcp-address=a -get=x -post=y", "use --get or --post not both");
         check("-topic=t -nsqd-tcp-address=a -get=http://x/", "invalid GET address - must be a printf string");
-        check("-topic=t -nsqd-tcp-address=a -get=http://x/%s -content-type=x", "--content-type only used with --post");
-        check("-topic=t -nsqd-tcp-address=a -post=http://x -sample=1.5", "ERROR: --sample must be between 0.0 and 1.0");
+        check(
+            "-topic=t -nsqd-tcp-address=a -get=http://x/%s -content-type=x",
+            "--content-type only used with --post",
+        );
+        check(
+            "-topic=t -nsqd-tcp-address=a -post=http://x -sample=1.5",
+            "ERROR: --sample must be between 0.0 and 1.0",
+        );
     }
 }

@@ -10,8 +10,7 @@ use crate::http::{Client, client};
 use crate::version::VERSION;
 
 /// What stays as it is within a query, as Go's `url.QueryEscape` has it; a space becomes `+`.
-const KEPT: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
 
 pub(super) struct Target {
     address: String,

@@ -63,17 +63,18 @@ impl flags::Options for Options {
         )?;
         require(valid(&self.channel), "--channel is invalid")?;
         one_source("tcp", &self.nsqd_tcp_addresses, &self.lookupd_http_addresses)?;
-        require(
-            !self.destination_nsqd_tcp_addresses.is_empty(),
-            "--destination-nsqd-tcp-address required",
-        )
+        require(!self.destination_nsqd_tcp_addresses.is_empty(), "--destination-nsqd-tcp-address required")
     }
 }
 
 static FLAGS: &[Flag<Options>] = &[
     flag!(Options.topics, "topic", "a topic to read; may be given many times"),
     flag!(Options.channel, "channel", "the channel to subscribe to"),
-    flag!(Options.destination_topic, "destination-topic", "the topic to publish to (the one it was read from if not given)"),
+    flag!(
+        Options.destination_topic,
+        "destination-topic",
+        "the topic to publish to (the one it was read from if not given)"
+    ),
     flag!(Options.max_in_flight, "max-in-flight", "most messages at a time"),
     flag!(Options.status_every, "status-every", "log how long publications take after so many; 0 for never"),
     flag!(
@@ -82,15 +83,27 @@ static FLAGS: &[Flag<Options>] = &[
         "how destinations are chosen: round-robin, hostpool (without those that failed), epsilon-greedy (mostly the fastest)"
     ),
     flag!(Options.nsqd_tcp_addresses, "nsqd-tcp-address", "an nsqd to read from; may be given many times"),
-    flag!(Options.lookupd_http_addresses, "lookupd-http-address", "a lookupd to ask for nsqds; may be given many times"),
+    flag!(
+        Options.lookupd_http_addresses,
+        "lookupd-http-address",
+        "a lookupd to ask for nsqds; may be given many times"
+    ),
     flag!(
         Options.destination_nsqd_tcp_addresses,
         "destination-nsqd-tcp-address",
         "an nsqd to publish to, each message goes to one; may be given many times"
     ),
-    flag!(Options.whitelist_json_fields, "whitelist-json-field", "of JSON, hand on this field; may be given many times"),
+    flag!(
+        Options.whitelist_json_fields,
+        "whitelist-json-field",
+        "of JSON, hand on this field; may be given many times"
+    ),
     flag!(Options.require_json_field, "require-json-field", "hand on JSON with this field only"),
-    flag!(Options.require_json_value, "require-json-value", "hand on JSON with this value of that field only"),
+    flag!(
+        Options.require_json_value,
+        "require-json-value",
+        "hand on JSON with this value of that field only"
+    ),
     flag!(
         Options.consumer_opts,
         "consumer-opt",
