@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment: milliseconds since the Unix epoch, UTC. May be negative.
 #[derive(
@@ -110,6 +110,24 @@ impl Clock {
         }
     }
 
+    /// What time it is, for whoever waits for it: as [`now`](Self::now), but it never goes back. When the
+    /// machine's clock is set back this one goes on at its pace, until the other has caught up.
+    pub fn steady(&self) -> Timestamp {
+        static START: OnceLock<Instant> = OnceLock::new();
+        /// The furthest the wall clock was ahead of the time since the start.
+        static AHEAD_MS: AtomicI64 = AtomicI64::new(i64::MIN);
+        match &self.0 {
+            Source::System => {
+                let since = START.get_or_init(Instant::now).elapsed();
+                let since_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+                let ahead_ms = self.now().millis().saturating_sub(since_ms);
+                let ahead_ms = AHEAD_MS.fetch_max(ahead_ms, Ordering::Relaxed).max(ahead_ms);
+                Timestamp(ahead_ms.saturating_add(since_ms))
+            }
+            Source::Manual(_) => self.now(),
+        }
+    }
+
     /// What time it is, in nanoseconds since the epoch; as exact as the machine's clock, or as what a
     /// manual one was set to.
     pub fn now_nanos(&self) -> i64 {
@@ -160,6 +178,18 @@ mod tests {
         assert_eq!(Timestamp::from_millis(59_999).minutes(), 0);
         assert_eq!(Timestamp::from_millis(-1).minutes(), -1);
         assert_eq!(Timestamp::from_millis(-1).seconds(), -1);
+    }
+
+    #[test]
+    fn the_steady_clock_is_the_machines_and_does_not_go_back() {
+        let clock = Clock::system();
+        let mut last = clock.steady();
+        assert!(last.millis().abs_diff(clock.now().millis()) < 1_000, "{last:?}");
+        for _ in 0..1_000 {
+            let now = clock.steady();
+            assert!(now >= last);
+            last = now;
+        }
     }
 
     #[test]

@@ -237,6 +237,12 @@ impl Log {
         shared.gather.push(records, durability, shared.clock.now().millis())
     }
 
+    /// Whether more than half of what may wait for the committer does: who can wait should.
+    pub fn is_pressed(&self) -> bool {
+        let shared = &self.0.shared;
+        shared.gather.pending_bytes() > shared.config.pending_bytes_max / 2
+    }
+
     /// Reads the record at `lsn`; none if it is not there (any more), or not yet written. Blocking.
     ///
     /// # Errors

@@ -114,7 +114,7 @@ impl Channel {
         from: (u64, u64),
     ) -> Arc<Self> {
         let limits = ground.limits(number.is_none());
-        let core = Core::new(limits, from.0, from.1, ground.clock.now().millis());
+        let core = Core::new(limits, from.0, from.1, ground.clock.steady().millis());
         Self::with(ground, topic, name, number, core)
     }
 
@@ -127,7 +127,7 @@ impl Channel {
         end: u64,
     ) -> Arc<Self> {
         let name = image.name.clone();
-        let core = Core::from_image(ground.limits(false), image, end, ground.clock.now().millis());
+        let core = Core::from_image(ground.limits(false), image, end, ground.clock.steady().millis());
         Self::with(ground, topic, &name, Some(number), core)
     }
 
@@ -140,7 +140,7 @@ impl Channel {
     ) -> Arc<Self> {
         let config = &ground.config;
         let latencies = (!config.percentiles.is_empty()).then(|| {
-            let now_ms = u64::try_from(ground.clock.now().millis()).unwrap_or(0);
+            let now_ms = u64::try_from(ground.clock.steady().millis()).unwrap_or(0);
             Quantiles::new(config.percentiles.as_slice().into(), config.percentile_window, now_ms)
         });
         let state = State {
@@ -237,7 +237,7 @@ impl Channel {
 
     /// How it is.
     pub fn stats(&self) -> ChannelStats {
-        let now_ms = u64::try_from(self.ground.clock.now().millis()).unwrap_or(0);
+        let now_ms = u64::try_from(self.ground.clock.steady().millis()).unwrap_or(0);
         let mut state = self.state.lock();
         let percentiles = state.latencies.as_mut().map(|latencies| latencies.percentiles(now_ms));
         let core = &state.core;

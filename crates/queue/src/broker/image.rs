@@ -6,6 +6,8 @@
 //! nothing that matters.
 
 mod codec;
+#[cfg(test)]
+mod replay;
 
 use std::collections::BTreeMap;
 
@@ -82,10 +84,9 @@ impl ChannelImage {
                 self.special.remove(&seq);
             }
         }
-        for (seq, mut special) in progress.special {
-            let known = self.special.get(&seq);
-            special.attempts = special.attempts.max(known.map_or(0, |known| known.attempts));
-            if !self.finished.contains(seq) {
+        for (seq, special) in progress.special {
+            let is_older = self.special.get(&seq).is_some_and(|known| known.attempts > special.attempts);
+            if !is_older && !self.finished.contains(seq) {
                 self.special.insert(seq, special);
             }
         }
@@ -191,7 +192,10 @@ impl Image {
             }
             Entry::ChannelDeleted { stream, channel, given } => {
                 let Some(topic) = self.topic(stream, at) else { return };
-                if topic.channels.remove(&channel).is_some() && topic.channels.is_empty() {
+                let was_there = topic.channels.remove(&channel).is_some();
+                // What was published while it was being deleted is the topic's again; what an image
+                // without the channel knows better stays.
+                if topic.channels.is_empty() && (was_there || topic.given.0 < given.0) {
                     topic.given = given;
                 }
             }

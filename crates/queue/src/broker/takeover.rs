@@ -158,7 +158,7 @@ fn share(topic: &Topic, of: &import::Topic, shares: Vec<Share>) {
         }
     }
     state.is_paused = false;
-    state.give(topic.ground.clock.now().millis());
+    state.give(topic.ground.clock.steady().millis());
     state.is_paused = true;
 }
 

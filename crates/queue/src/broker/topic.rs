@@ -123,7 +123,7 @@ impl Topic {
         image: TopicImage,
     ) -> Arc<Self> {
         let topic = Self::new(ground, broker, &image.name, Some(stream), image.born);
-        let now_ms = ground.clock.now().millis();
+        let now_ms = ground.clock.steady().millis();
         let floor = image.floor();
         // How much more was kept is known when it is known where what lies.
         let known = image.policy.retain.is_none() || image.milestones.is_some();
@@ -160,7 +160,7 @@ impl Topic {
 
     /// What must be known to go on with it, its channels included.
     pub(crate) fn image(&self) -> TopicImage {
-        let now_ms = self.ground.clock.now().millis();
+        let now_ms = self.ground.clock.steady().millis();
         let state = self.state.lock();
         let channels = state
             .channels
@@ -185,7 +185,7 @@ impl Topic {
     /// this position. Whoever asks frees them.
     pub(crate) fn floor(&self, image: &TopicImage) -> u64 {
         let mut state = self.state.lock();
-        let floor = image.floor().min(state.kept_from(self.ground.clock.now().millis()));
+        let floor = image.floor().min(state.kept_from(self.ground.clock.steady().millis()));
         let released = self.released.fetch_max(floor, Ordering::AcqRel).max(floor);
         if let Some(milestones) = &mut state.milestones {
             milestones.forget_below(released);
@@ -276,7 +276,7 @@ impl Topic {
         channel.change(|of| of.core.set_rules(&state.policy));
         state.channels.insert(at, channel.clone());
         channel.start();
-        state.give(self.ground.clock.now().millis());
+        state.give(self.ground.clock.steady().millis());
         Ok(Made::New(channel, appended))
     }
 
@@ -330,7 +330,7 @@ impl Topic {
         let given = {
             let mut state = self.state.lock();
             state.is_paused = is_paused;
-            state.give(self.ground.clock.now().millis());
+            state.give(self.ground.clock.steady().millis());
             state.given
         };
         self.confirm(&control, |stream| Entry::TopicPaused { stream, is_paused, given }).await
@@ -376,7 +376,7 @@ impl Topic {
             for channel in &state.channels {
                 channel.change(|of| of.core.set_rules(&policy));
             }
-            state.set_policy(policy, self.ground.clock.now().millis())
+            state.set_policy(policy, self.ground.clock.steady().millis())
         };
         self.confirm(&control, |stream| Entry::TopicRuled { stream, policy: json }).await?;
         if let Some(begin) = begin {
@@ -391,7 +391,7 @@ impl Topic {
         let depth =
             if self.stream.is_some() { state.next_seq - state.given.0 } else { state.held.len() as u64 };
         let percentiles = (!self.ground.config.percentiles.is_empty()).then(|| {
-            let now_ms = u64::try_from(self.ground.clock.now().millis()).unwrap_or(0);
+            let now_ms = u64::try_from(self.ground.clock.steady().millis()).unwrap_or(0);
             let latencies =
                 state.channels.iter().filter_map(|channel| channel.state.lock().latencies.clone());
             let mut latencies: Vec<_> = latencies.collect();

@@ -102,3 +102,16 @@ async fn a_large_backlog_is_served_in_order() {
     assert!(bodies.iter().zip(0..count).all(|(body, number)| *body == number.to_string()));
     assert_eq!(channel.stats().depth, 0);
 }
+
+#[tokio::test]
+async fn publishers_in_memory_are_slowed_and_not_refused_by_a_slow_disk() {
+    let disk = Faulty::new();
+    let config = eyrie_queue::broker::Config { durability: log::Durability::Memory, ..config() };
+    let house = open_with(&disk, log::Config { pending_bytes_max: 64 << 10, ..log_config() }, config);
+    let topic = house.broker.topic("t").await.unwrap();
+    topic.channel("c").await.unwrap();
+    let long = "x".repeat(1_000);
+    for _ in 0..1_000 {
+        publish(&topic, std::iter::repeat_n(&long, 10)).await;
+    }
+}

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use eyrie_queue::Error;
-use eyrie_queue::broker::{Config, NewMessage, Policy, Subscriber};
+use eyrie_queue::broker::{Config, NewMessage, Place, Policy, Subscriber};
 use log::Durability;
 use log::files::{Crash, Faulty};
 
@@ -125,6 +125,9 @@ async fn delays_outlive_a_kill() {
         let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
         let stats = channel.stats();
         assert_eq!((stats.depth, stats.deferred_count), (1, 4), "snapshot: {snapshot}");
+        let shown = channel.peek(10).await.unwrap();
+        let late = shown.iter().filter(|it| matches!(it.place, Place::Deferred(_))).count();
+        assert_eq!((shown.len(), late), (5, 4), "{shown:?}");
         let mut consumer = channel.subscribe(subscriber()).unwrap();
         consumer.set_ready(10);
         let ready = next(&mut consumer).await;
@@ -196,6 +199,9 @@ async fn a_clean_restart_reads_nothing_and_a_large_backlog_is_there() {
         (stats.depth, stats.backend_depth, stats.message_count),
         (count - first, count - first, count)
     );
+    let shown = channel.peek(20).await.unwrap();
+    let bodies: Vec<_> = shown.iter().map(|it| String::from_utf8(it.body.to_vec()).unwrap()).collect();
+    assert_eq!(bodies, (first..first + 20).map(|n| n.to_string()).collect::<Vec<_>>());
     let mut consumer = channel.subscribe(subscriber()).unwrap();
     consumer.set_ready(100);
     let rest = drain(&mut consumer, (count - first) as usize).await;

@@ -89,7 +89,7 @@ impl Consumer {
     /// # Errors
     /// The same.
     pub fn requeue(&self, id: MessageId, delay: Duration) -> Result<(), Error> {
-        let now_ms = self.channel.ground.clock.now().millis();
+        let now_ms = self.channel.ground.clock.steady().millis();
         let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
         self.channel.change(|state| state.core.requeue(self.place, id, delay_ms, now_ms))
     }
@@ -110,7 +110,7 @@ impl Consumer {
     /// # Errors
     /// The same.
     pub fn touch(&self, id: MessageId) -> Result<(), Error> {
-        let now_ms = self.channel.ground.clock.now().millis();
+        let now_ms = self.channel.ground.clock.steady().millis();
         self.channel.change(|state| state.core.touch(self.place, id, now_ms))
     }
 
@@ -125,7 +125,7 @@ impl Consumer {
 
 impl Drop for Consumer {
     fn drop(&mut self) {
-        let now_ms = self.channel.ground.clock.now().millis();
+        let now_ms = self.channel.ground.clock.steady().millis();
         let is_last = self.channel.change(|state| {
             state.waiting.leave(self.place);
             state.core.leave(self.place, now_ms);
@@ -158,7 +158,7 @@ impl Future for Take<'_> {
         let this = &mut *self;
         let channel = &this.consumer.channel;
         let place = this.consumer.place;
-        let now_ms = channel.ground.clock.now().millis();
+        let now_ms = channel.ground.clock.steady().millis();
         let mut state = channel.state.lock();
         if state.core.is_closed {
             this.is_waiting = false;

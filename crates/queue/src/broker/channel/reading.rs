@@ -73,7 +73,7 @@ async fn read_on(channel: &Channel, stream: StreamId) {
         };
         let is_at_end = has_backlog && piece.messages.is_empty();
         let position = piece.position;
-        let now_ms = channel.ground.clock.now().millis();
+        let now_ms = channel.ground.clock.steady().millis();
         channel.change(|state| {
             if state.core.sought != sought {
                 // It reads on elsewhere.

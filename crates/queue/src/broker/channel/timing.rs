@@ -29,7 +29,7 @@ pub(crate) async fn run(channel: Arc<Channel>) {
 /// Does what is due. Returns how long there is nothing to do (none: until told), or none when the
 /// channel has ended.
 fn look(channel: &Arc<Channel>) -> Option<Option<Duration>> {
-    let now_ms = channel.ground.clock.now().millis();
+    let now_ms = channel.ground.clock.steady().millis();
     let mut state = channel.state.lock();
     if state.core.is_closed {
         return None;

@@ -173,7 +173,7 @@ pub(crate) async fn sweep(broker: Weak<Inner>, stop: Stop) {
         }
         let Some(broker) = broker.upgrade().map(Broker) else { return };
         for topic in broker.topics() {
-            let now_ms = topic.ground.clock.now().millis();
+            let now_ms = topic.ground.clock.steady().millis();
             topic.state.lock().drop_expired(now_ms);
         }
     }

@@ -67,7 +67,7 @@ impl Topic {
             record::check_name("id", message.id.as_deref())?;
         }
         let published_ns = self.ground.clock.now_nanos();
-        let now_ms = published_ns / 1_000_000;
+        let now_ms = self.ground.clock.steady().millis();
         let mut state = self.state.lock();
         if state.is_closed {
             return Err(Error::Exiting);
@@ -79,7 +79,7 @@ impl Topic {
         let mut admitted: Vec<(Message, u64)> = messages
             .iter()
             .zip(state.next_seq..)
-            .map(|(message, seq)| (new(message, seq, published_ns, state.policy.ttl), 0))
+            .map(|(message, seq)| (new(message, seq, (published_ns, now_ms), state.policy.ttl), 0))
             .collect();
         let append = if messages.is_empty() { None } else { self.append(&state, messages, &mut admitted)? };
         let published = Published(self.watch(&state, messages, &admitted, append, waits, now_ms));
@@ -188,6 +188,9 @@ impl Topic {
             start = end;
         }
         let level: Durability = state.policy.durability.unwrap_or(self.ground.config.durability);
+        // Publishers that wait for nothing wait a little before they fill the log's queue.
+        let is_pressed = level == Durability::Memory && self.ground.log.is_pressed();
+        let level = if is_pressed { Durability::Os } else { level };
         let append = self.ground.log.append_parts(&records, level)?;
         let mut at = append.lsn().0;
         for (record, (message, next_position)) in records.iter().zip(admitted) {
@@ -199,8 +202,7 @@ impl Topic {
     }
 }
 
-fn new(message: &NewMessage, seq: u64, now_ns: i64, ttl: Option<Duration>) -> Message {
-    let now_ms = now_ns / 1_000_000;
+fn new(message: &NewMessage, seq: u64, (now_ns, now_ms): (i64, i64), ttl: Option<Duration>) -> Message {
     let later =
         |by: std::time::Duration| now_ms.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
     Message {
