@@ -1,9 +1,8 @@
-//! Topics over the log. This is the in-process door: publish a batch, read a batch, commit a
-//! position; no cost per message.
+//! Topics over the log, with two doors: the in-process one (publish a batch, read a batch, commit a
+//! position; no cost per message), and [`broker`], NSQ's topics and channels.
 //!
 //! Read `error` and `name`, then `topics` (names and their numbers), [`Queue`] (the door),
-//! [`Subscription`] (reading). What is on disk is in `docs/internals/queue.md`; NSQ's channels and
-//! wire protocol will stand beside this door, over the same topics.
+//! [`Subscription`] (reading), then [`broker`]. What is on disk is in `docs/internals/queue.md`.
 //!
 //! ```
 //! # use eyrie_queue as queue;
