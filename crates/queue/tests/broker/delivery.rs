@@ -164,3 +164,45 @@ async fn a_backlog_is_read_from_the_log_in_order() {
     assert_eq!(body(&next(&mut consumer).await), "last");
     assert_eq!(channel.stats().depth, 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn timeouts_and_delays_are_never_early_and_exact_to_milliseconds() {
+    let house = open(&Faulty::new());
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    let timeout = Duration::from_millis(40);
+    let mut consumer = channel.subscribe(Subscriber { msg_timeout: timeout, ..subscriber() }).unwrap();
+    consumer.set_ready(1);
+    publish(&topic, ["a"]).await;
+    let mut id = next(&mut consumer).await.id;
+    let (mut by_timeout, mut by_delay) = (Vec::new(), Vec::new());
+    for round in 0..30 {
+        let (late, started) = match round % 2 {
+            0 => (&mut by_timeout, Instant::now()),
+            _ => {
+                consumer.requeue(id, timeout).unwrap();
+                (&mut by_delay, Instant::now())
+            }
+        };
+        if round % 2 == 0 {
+            // A timeout counts from the delivery: begin anew.
+            consumer.touch(id).unwrap();
+        }
+        id = next(&mut consumer).await.id;
+        let took = started.elapsed();
+        // The broker's clock counts whole milliseconds.
+        assert!(took + Duration::from_millis(2) > timeout, "{took:?}");
+        late.push(took.saturating_sub(timeout));
+    }
+    for mut late in [by_timeout, by_delay] {
+        late.sort_unstable();
+        // Not the median: other tests share the machine.
+        assert!(late[2] <= Duration::from_millis(5), "{late:?}");
+        println!(
+            "late: least {:?}, median {:?}, most {:?}",
+            late[0],
+            late[late.len() / 2],
+            late[late.len() - 1]
+        );
+    }
+}
