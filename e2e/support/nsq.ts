@@ -137,7 +137,7 @@ export function stats(topics: Topic[], measured = false): unknown {
     topics: topics.map((topic) => ({
       topic_name: topic.name, depth: topic.depth ?? 0, backend_depth: 0, message_count: topic.messages,
       message_bytes: topic.messages * 212, paused: topic.paused ?? false,
-      e2e_processing_latency: measured ? latency(0, 0) : latency(),
+      e2e_processing_latency: measured && topic.channels.length ? latency(84_200_000, 3_400_000) : latency(),
       channels: topic.channels.map((channel) => ({
         channel_name: channel.name, depth: channel.depth ?? 0, backend_depth: channel.disk ?? 0,
         in_flight_count: channel.inFlight ?? 0, deferred_count: channel.deferred ?? 0,

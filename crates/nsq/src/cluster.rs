@@ -49,18 +49,39 @@ pub struct Cluster {
 pub struct Seen<T> {
     /// The answers together.
     pub value: T,
-    /// One text for each request that failed.
-    pub problems: Vec<String>,
+    /// One for each request that failed.
+    pub problems: Vec<Problem>,
+}
+
+/// A request that failed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Problem {
+    /// Who was asked.
+    pub address: String,
+    /// What went wrong, as the original says it: without the address.
+    pub text: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.address, self.text)
+    }
+}
+
+/// The texts in lines.
+pub fn lines(problems: &[Problem]) -> String {
+    let texts: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
+    texts.join("\n")
 }
 
 /// Nobody answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("failed to query any {daemon}: {}", problems.join("\n"))]
+#[error("failed to query any {daemon}: {}", lines(problems))]
 pub struct Error {
     /// `nsqd` or `nsqlookupd`.
     pub daemon: &'static str,
-    /// One text for each that was asked; empty: nobody was there to ask.
-    pub problems: Vec<String>,
+    /// One for each that was asked; empty: nobody was there to ask.
+    pub problems: Vec<Problem>,
 }
 
 /// What most readings answer.
@@ -100,7 +121,7 @@ impl<T> Seen<T> {
     }
 
     /// The value, its problems gathered into `problems`.
-    pub fn note(self, problems: &mut Vec<String>) -> T {
+    pub fn note(self, problems: &mut Vec<Problem>) -> T {
         problems.extend(self.problems);
         self.value
     }

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::{Admin, graphite, settings};
-use crate::cluster::{Error, Seen};
+use crate::cluster::{Error, Problem, Seen, lines};
 use crate::http::{Failure, answer};
 
 /// The largest body of a request, in bytes.
@@ -56,7 +56,8 @@ fn told(done: Result<Seen<()>, Error>) -> Result<axum::response::Response, Failu
     let done = done.map_err(upstream)?;
     log(&done.problems);
     // The problems of one action are one text, as in the original.
-    let joined: Vec<String> = if done.problems.is_empty() { vec![] } else { vec![done.problems.join("\n")] };
+    let joined = (!done.problems.is_empty()).then(|| lines(&done.problems));
+    let joined: Vec<String> = joined.into_iter().collect();
     Ok(answer::json(&Message { message: warning(&joined) }))
 }
 
@@ -66,7 +67,7 @@ fn upstream(error: Error) -> Failure {
     Failure::new(StatusCode::BAD_GATEWAY, format!("UPSTREAM_ERROR: {error}"))
 }
 
-fn log(problems: &[String]) {
+fn log(problems: &[Problem]) {
     for problem in problems {
         tracing::warn!("{problem}");
     }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use http::{HeaderMap, header};
 
 use super::{Admin, Notice};
-use crate::cluster::{Action, Error, Result, Target};
+use crate::cluster::{Action, Error, Problem, Result, Target};
 
 /// Who asks for a change, as notifications tell it.
 #[derive(Clone, Debug, Default)]
@@ -68,8 +68,8 @@ impl Admin {
         let cluster = self.cluster();
         let known = cluster.producers().await?;
         if !known.value.iter().any(|producer| producer.http_address() == node) {
-            let problem = format!("{node} is no node of this cluster");
-            return Err(Error { daemon: "nsqd", problems: vec![problem] });
+            let text = format!("{node} is no node of this cluster");
+            return Err(Error { daemon: "nsqd", problems: vec![Problem { address: node.to_owned(), text }] });
         }
         let mut done = cluster.tombstone(topic, node).await?;
         done.problems.splice(0..0, known.problems);

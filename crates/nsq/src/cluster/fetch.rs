@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
-use super::{Cluster, Error, Seen};
+use super::{Cluster, Error, Problem, Seen};
 use crate::http::Client;
 
 /// The most requests under way at once, of one question to the whole cluster.
@@ -69,7 +69,7 @@ impl Cluster {
         for (address, answer) in addresses.iter().zip(answers) {
             match answer.unwrap_or_else(|| Err(format!("the request to {address} was given up"))) {
                 Ok(answer) => seen.value.push((address.clone(), answer)),
-                Err(problem) => seen.problems.push(problem),
+                Err(text) => seen.problems.push(Problem { address: address.clone(), text }),
             }
         }
         if seen.value.is_empty() {
@@ -79,12 +79,12 @@ impl Cluster {
     }
 
     /// Posts to each in turn; answers what went wrong.
-    pub(super) async fn post_each(&self, addresses: &[String], path: &str) -> Vec<String> {
+    pub(super) async fn post_each(&self, addresses: &[String], path: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
         for address in addresses {
             let url = format!("http://{address}/{path}");
-            if let Err(problem) = self.fetch.fetch(Method::POST, url, None).await {
-                problems.push(problem);
+            if let Err(text) = self.fetch.fetch(Method::POST, url, None).await {
+                problems.push(Problem { address: address.clone(), text });
             }
         }
         problems

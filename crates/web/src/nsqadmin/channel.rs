@@ -3,10 +3,10 @@
 use axum::extract::Path;
 use nsq::admin::rates::Of;
 use nsq::cluster::read::Part;
-use nsq::cluster::{ChannelStats, ClientStats};
+use nsq::cluster::{ChannelStats, ClientStats, Problem};
 use serde::Serialize;
 
-use super::figures::{ChannelLine, Chart, chart, is_ephemeral, rows, tidied};
+use super::figures::{ChannelLine, Chart, depth_chart, is_ephemeral, rate_chart, rows, tidied};
 use super::topic::{is_measured, is_unknown};
 use super::visit::{Answer, Sorry, Visit};
 
@@ -26,7 +26,7 @@ struct View {
     clients_all: usize,
     measured: bool,
     tcp_address: String,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 /// `GET /topics/{topic}/{channel}`
@@ -50,7 +50,7 @@ pub(super) async fn channel(visit: Visit, Path((topic, channel)): Path<(String, 
         return Err(if problems.is_empty() {
             missing()
         } else {
-            Sorry::new(http::StatusCode::BAD_GATEWAY, problems.join("; "))
+            Sorry::new(http::StatusCode::BAD_GATEWAY, nsq::cluster::lines(&problems))
         });
     };
     let mut clients = total.clients.take().unwrap_or_default();
@@ -66,8 +66,8 @@ pub(super) async fn channel(visit: Visit, Path((topic, channel)): Path<(String, 
         "channel",
         View {
             ephemeral: is_ephemeral(&channel),
-            depth_chart: chart(&admin, &format!("Messages waiting in {channel}"), &moved.depth, 1),
-            rate_chart: chart(&admin, &format!("Messages a second into {channel}"), &moved.rate, 0),
+            depth_chart: depth_chart(&admin, &format!("Messages waiting in {channel}"), &moved),
+            rate_chart: rate_chart(&admin, &format!("Messages a second into {channel}"), &moved),
             measured: is_measured(nodes.iter().map(|line| &line.stats.e2e_processing_latency)),
             tcp_address: producers.first().map_or_else(String::new, |nsqd| nsqd.tcp_address()),
             total: ChannelLine::of(&total, moved),

@@ -1,9 +1,10 @@
 //! `/counter`: one large number that counts up, and the channels that move it.
 
 use nsq::admin::rates::Of;
+use nsq::cluster::Problem;
 use serde::Serialize;
 
-use super::figures::{Chart, chart, whole};
+use super::figures::{Chart, chart, recent, whole};
 use super::visit::{Answer, Visit};
 
 /// Channels below the number.
@@ -19,7 +20,7 @@ struct View {
     busiest: Vec<Line>,
     nodes: usize,
     http_address: String,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 #[derive(Serialize)]
@@ -69,11 +70,14 @@ pub(super) async fn counter(visit: Visit) -> Answer {
         rates.then(b.messages.cmp(&a.messages))
     });
     lines.truncate(BUSIEST_MAX);
+    for line in &mut lines {
+        line.spark = recent(&line.spark);
+    }
     let first = whole.producers.first();
     let view = View {
         messages,
         rate: (!known.is_empty()).then(|| known.iter().sum()),
-        chart: chart(&admin, "Messages a second, all channels", &sum, 0),
+        chart: chart(&admin, "Messages a second, all channels", &sum),
         busiest: lines,
         nodes: whole.producers.len(),
         http_address: first.map_or_else(|| "127.0.0.1:4151".to_owned(), nsq::cluster::Producer::http_address),

@@ -4,7 +4,7 @@ use axum::Form;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Redirect};
 use http::StatusCode;
-use nsq::cluster::{Action, Seen, Target};
+use nsq::cluster::{Action, Problem, Seen, Target};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub(super) struct Tombstone {
 struct Partly {
     what: String,
     back: String,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 /// `POST /topics`

@@ -4,15 +4,19 @@ use base::Timestamp;
 use nsq::admin::rates::{Moved, Of, SAMPLE_EVERY, SAMPLES_MAX};
 use nsq::admin::{Admin, Rates};
 use nsq::cluster::read::Part;
-use nsq::cluster::{ChannelStats, Cluster, Error, Producer, TopicStats};
+use nsq::cluster::{ChannelStats, Cluster, Error, Problem, Producer, TopicStats};
 use serde::Serialize;
 use stats::Kind;
 use stats::timeframe::Window;
 
 use crate::chart;
 
-/// Of the chart on wide windows, in CSS pixels.
+/// Of a chart over the whole page, in CSS pixels.
 const WIDE: (u32, u32) = (1_030, 200);
+/// Of one of two beside each other, in CSS pixels.
+const HALF: (u32, u32) = (490, 190);
+/// Samples of the line beside a number.
+const RECENT: usize = 60;
 /// Of the chart on phones, in CSS pixels.
 const NARROW: (u32, u32) = (340, 170);
 
@@ -55,7 +59,7 @@ impl TopicLine {
             clients: channels.iter().map(|channel| channel.client_count).sum(),
             messages: rows.iter().map(|row| row.message_count).sum(),
             rate: moved.now(),
-            spark: moved.rate,
+            spark: recent(&moved.rate),
         }
     }
 }
@@ -75,7 +79,7 @@ impl ChannelLine {
     pub(super) fn of(stats: &ChannelStats, moved: Moved) -> Self {
         let stats = ChannelStats { nodes: None, clients: None, ..stats.clone() };
         let rate = moved.now();
-        Self { ephemeral: is_ephemeral(&stats.channel_name), stats, rate, spark: moved.depth }
+        Self { ephemeral: is_ephemeral(&stats.channel_name), stats, rate, spark: recent(&moved.depth) }
     }
 }
 
@@ -98,6 +102,11 @@ impl NodeLine {
     }
 }
 
+/// What the line beside a number shows: the last two minutes.
+pub(super) fn recent(figures: &[Option<f64>]) -> Vec<Option<f64>> {
+    figures[figures.len().saturating_sub(RECENT)..].to_vec()
+}
+
 pub(super) fn is_ephemeral(name: &str) -> bool {
     name.ends_with("#ephemeral")
 }
@@ -107,7 +116,7 @@ pub(super) struct Whole {
     pub(super) topics: Vec<String>,
     pub(super) producers: Vec<Producer>,
     pub(super) rows: Vec<TopicStats>,
-    pub(super) problems: Vec<String>,
+    pub(super) problems: Vec<Problem>,
 }
 
 /// Reads all of it. An error: nobody answered at all; a cluster without nsqds is an empty one.
@@ -128,7 +137,7 @@ pub(super) async fn rows(
     cluster: &Cluster,
     producers: &[Producer],
     part: Part<'_>,
-    problems: &mut Vec<String>,
+    problems: &mut Vec<Problem>,
 ) -> Vec<TopicStats> {
     if producers.is_empty() {
         return Vec::new();
@@ -143,7 +152,7 @@ pub(super) async fn rows(
 }
 
 /// Each problem once.
-pub(super) fn tidied(mut problems: Vec<String>) -> Vec<String> {
+pub(super) fn tidied(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_unstable();
     problems.dedup();
     problems
@@ -158,8 +167,22 @@ pub(super) struct Chart {
     pub(super) any: bool,
 }
 
-/// Draws `figures`; `title` says what they are, for those who cannot see it.
-pub(super) fn chart(admin: &Admin, title: &str, figures: &[Option<f64>], slot: usize) -> Chart {
+/// A chart over the whole page. `title` says what it shows, for those who cannot see it.
+pub(super) fn chart(admin: &Admin, title: &str, figures: &[Option<f64>]) -> Chart {
+    draw(admin, title, figures, 0, WIDE)
+}
+
+/// One of two charts beside each other: messages a second.
+pub(super) fn rate_chart(admin: &Admin, title: &str, moved: &Moved) -> Chart {
+    draw(admin, title, &moved.rate, 0, HALF)
+}
+
+/// One of two charts beside each other: messages that wait.
+pub(super) fn depth_chart(admin: &Admin, title: &str, moved: &Moved) -> Chart {
+    draw(admin, title, &moved.depth, 1, HALF)
+}
+
+fn draw(admin: &Admin, title: &str, figures: &[Option<f64>], slot: usize, size: (u32, u32)) -> Chart {
     let step_seconds = i64::try_from(SAMPLE_EVERY.as_secs()).unwrap_or(1);
     let length = step_seconds * i64::try_from(SAMPLES_MAX).unwrap_or(1);
     let start = Timestamp::from_seconds(admin.clock().now().seconds() - length);
@@ -167,8 +190,8 @@ pub(super) fn chart(admin: &Admin, title: &str, figures: &[Option<f64>], slot: u
     #[expect(clippy::cast_precision_loss, reason = "a mean of a few figures")]
     let mean = (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64);
     let spec = chart::Spec {
-        width: WIDE.0,
-        height: WIDE.1,
+        width: size.0,
+        height: size.1,
         theme: chart::Theme::Page,
         kind: Kind::Counter,
         title: title.to_owned(),

@@ -1,6 +1,6 @@
 //! `/lookup`: making topics and channels, and those that no nsqd has.
 
-use nsq::cluster::Cluster;
+use nsq::cluster::{Cluster, Problem};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
@@ -14,7 +14,7 @@ const AT_ONCE_MAX: usize = 16;
 struct View {
     lookupds: Vec<String>,
     inactive: Vec<Inactive>,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 /// A topic that nsqlookupds know and no nsqd has.

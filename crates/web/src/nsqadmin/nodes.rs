@@ -3,10 +3,10 @@
 use axum::extract::Path;
 use nsq::admin::rates::Of;
 use nsq::cluster::read::Part;
-use nsq::cluster::{Producer, TopicStats};
+use nsq::cluster::{Problem, Producer, TopicStats};
 use serde::Serialize;
 
-use super::figures::{ChannelLine, Chart, NodeLine, chart, rows, tidied};
+use super::figures::{ChannelLine, Chart, NodeLine, chart, recent, rows, tidied};
 use super::visit::{Answer, Sorry, Visit};
 
 #[derive(Serialize)]
@@ -15,7 +15,7 @@ struct View {
     lookupds: Vec<String>,
     /// What those are told who have neither.
     nsqds: Vec<String>,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 #[derive(Serialize)]
@@ -45,7 +45,7 @@ pub(super) async fn nodes(visit: Visit) -> Answer {
             topics: topics.len(),
             tombstones: topics.iter().filter(|topic| topic.tombstoned).count(),
             rate: moved.now(),
-            spark: moved.rate,
+            spark: recent(&moved.rate),
             producer,
         }
     };
@@ -65,7 +65,7 @@ struct NodeView {
     depth: i64,
     rate: Option<f64>,
     chart: Chart,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 /// A topic on this node.
@@ -107,7 +107,7 @@ pub(super) async fn node(visit: Visit, Path(node): Path<String>) -> Answer {
         depth: found.iter().map(|row| row.depth).sum::<i64>()
             + channels().map(|channel| channel.depth).sum::<i64>(),
         rate: moved.now(),
-        chart: chart(&admin, &format!("Messages a second into {node}"), &moved.rate, 0),
+        chart: chart(&admin, &format!("Messages a second into {node}"), &moved.rate),
         problems: tidied(problems),
         producer: producer.clone(),
         node: node.clone(),

@@ -2,6 +2,7 @@
 
 use axum::extract::Query;
 use nsq::admin::rates::Of;
+use nsq::cluster::Problem;
 use serde::{Deserialize, Serialize};
 
 use super::figures::{Chart, TopicLine, chart, whole};
@@ -46,7 +47,7 @@ struct View {
     http_address: String,
     tcp_address: String,
     what: String,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 const SORTS: [(&str, &str); 3] = [("name", "Name"), ("rate", "Busiest"), ("depth", "Deepest")];
@@ -71,7 +72,7 @@ pub(super) async fn streams(visit: Visit, Query(params): Query<Params>) -> Answe
         clients: all.iter().map(|line| line.clients).sum(),
         messages: all.iter().map(|line| line.messages).sum(),
         rate: moved.now(),
-        chart: chart(&admin, "Messages a second, all topics", &moved.rate, 0),
+        chart: chart(&admin, "Messages a second, all topics", &moved.rate),
         http_address: first.map_or_else(|| "127.0.0.1:4151".to_owned(), nsq::cluster::Producer::http_address),
         tcp_address: first.map_or_else(|| "127.0.0.1:4150".to_owned(), nsq::cluster::Producer::tcp_address),
         what: Some(params.what).filter(|what| is_name(what)).unwrap_or_default(),

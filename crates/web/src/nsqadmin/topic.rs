@@ -2,11 +2,11 @@
 
 use axum::extract::Path;
 use nsq::admin::rates::Of;
-use nsq::cluster::TopicStats;
 use nsq::cluster::read::Part;
+use nsq::cluster::{Problem, TopicStats};
 use serde::Serialize;
 
-use super::figures::{ChannelLine, Chart, NodeLine, chart, is_ephemeral, rows, tidied};
+use super::figures::{ChannelLine, Chart, NodeLine, depth_chart, is_ephemeral, rate_chart, rows, tidied};
 use super::visit::{Answer, Sorry, Visit};
 
 #[derive(Serialize)]
@@ -30,7 +30,7 @@ struct View {
     measured: bool,
     http_address: String,
     tcp_address: String,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 /// `GET /topics/{topic}`
@@ -73,8 +73,8 @@ pub(super) async fn topic(visit: Visit, Path(topic): Path<String>) -> Answer {
             ephemeral: is_ephemeral(&topic),
             bytes: total.message_bytes,
             rate: moved.now(),
-            rate_chart: chart(&admin, &format!("Messages a second into {topic}"), &moved.rate, 0),
-            depth_chart: chart(&admin, &format!("Messages waiting in {topic}"), &moved.depth, 1),
+            rate_chart: rate_chart(&admin, &format!("Messages a second into {topic}"), &moved),
+            depth_chart: depth_chart(&admin, &format!("Messages waiting in {topic}"), &moved),
             depth: total.depth + channels.iter().map(|line| line.stats.depth).sum::<i64>(),
             in_flight: channels.iter().map(|line| line.stats.in_flight_count).sum(),
             clients: channels.iter().map(|line| line.stats.client_count).sum(),
@@ -92,8 +92,8 @@ pub(super) async fn topic(visit: Visit, Path(topic): Path<String>) -> Answer {
 }
 
 /// Whether all that is wrong is that nobody knows the topic.
-pub(super) fn is_unknown(problems: &[String]) -> bool {
-    !problems.is_empty() && problems.iter().all(|problem| problem.contains("TOPIC_NOT_FOUND"))
+pub(super) fn is_unknown(problems: &[Problem]) -> bool {
+    !problems.is_empty() && problems.iter().all(|problem| problem.text.contains("TOPIC_NOT_FOUND"))
 }
 
 /// Whether any node measures how long messages take.

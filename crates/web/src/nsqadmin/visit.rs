@@ -11,7 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use nsq::admin::{Admin, Caller, access};
-use nsq::cluster;
+use nsq::cluster::{self, Problem};
 use nsq::http::Peer;
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ pub(super) type Answer = Result<Response, Sorry>;
 pub(super) struct Sorry {
     status: StatusCode,
     message: String,
-    problems: Vec<String>,
+    problems: Vec<Problem>,
 }
 
 /// What the layout of every page knows.
@@ -186,8 +186,7 @@ pub(super) async fn friendly(State(site): State<Site>, request: Request, next: N
         version: nsq::version::VERSION,
         now: site.admin.clock().now().millis(),
     };
-    let view =
-        context! { status => sorry.status.as_u16(), message => &sorry.message, problems => &sorry.problems };
+    let view = context! { status => sorry.status.as_u16(), message => &sorry.message, problems => Value::from(Serde(&sorry.problems)) };
     if let Ok(page) = site.render("failure", &page, view) {
         let html = HeaderValue::from_static("text/html; charset=utf-8");
         *response.body_mut() = page.into_body();

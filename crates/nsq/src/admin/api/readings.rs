@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Admin, log, upstream, warning};
 use crate::cluster::read::Part;
-use crate::cluster::{ChannelStats, Error, Producer, Seen, TopicStats};
+use crate::cluster::{ChannelStats, Error, Producer, Seen, TopicStats, lines};
 use crate::http::{Failure, Query, answer};
 
 type Answer = Result<Response, Failure>;
@@ -23,7 +23,7 @@ impl Warnings {
         let seen = seen.map_err(upstream)?;
         if !seen.problems.is_empty() {
             log(&seen.problems);
-            self.0.push(seen.problems.join("\n"));
+            self.0.push(lines(&seen.problems));
         }
         Ok(seen.value)
     }

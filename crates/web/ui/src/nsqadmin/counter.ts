@@ -64,7 +64,7 @@ class EyrieCounter extends HTMLElement {
       const digit = Number(letter);
       place.classList.toggle("mark", Number.isNaN(digit));
       if (Number.isNaN(digit)) place.dataset.mark = letter;
-      else strip.style.transform = `translateY(${-digit}em)`;
+      else strip.style.transform = `translateY(${-digit * 10}%)`;
     });
   }
 }

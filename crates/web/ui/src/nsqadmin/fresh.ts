@@ -20,7 +20,7 @@ class EyrieFresh extends HTMLElement {
     this.#told.setAttribute("role", "status");
     this.replaceChildren(this.#word, this.#told);
     // The answer to a form is not to be asked for again: only what has an address of its own stays fresh.
-    if (document.querySelector("[data-keep]")) {
+    if (document.querySelector("[data-answer]")) {
       this.hidden = true;
       return;
     }

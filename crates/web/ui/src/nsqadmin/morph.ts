@@ -4,11 +4,11 @@
 /** Kept as the reader has them. */
 const OWN: Record<string, string[]> = { DETAILS: ["open"], INPUT: ["value"], DIALOG: ["open"] };
 
-/** Makes `old` like `fresh`. What stands under `data-keep` is left alone. */
+/** Makes `old` like `fresh`. What has `data-keep` is told its new attributes and sees to its inside itself. */
 export function morph(old: Element, fresh: Element): void {
-  if (old.isEqualNode(fresh) || old.hasAttribute("data-keep")) return;
+  if (old.isEqualNode(fresh)) return;
   attributes(old, fresh);
-  if (old.localName === "select") return;
+  if (old.localName === "select" || old.hasAttribute("data-keep")) return;
   const next = [...fresh.childNodes];
   const rows = keyed(old);
   next.forEach((node, index) => {
@@ -51,6 +51,7 @@ function attributes(old: Element, fresh: Element): void {
   for (const { name, value } of fresh.attributes) {
     if (!own.includes(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
+  if (old.hasAttribute("data-keep")) return;
   for (const { name } of [...old.attributes]) {
     if (!own.includes(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
   }
