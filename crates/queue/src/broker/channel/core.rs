@@ -10,6 +10,7 @@
 //! skips numbers says that those were never written: they count as finished.
 
 mod ruled;
+mod timed;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,6 +23,7 @@ use crate::broker::message::{Delivery, Message, MessageId};
 use crate::broker::ranges::RangeSet;
 use crate::broker::rules::Rules;
 use crate::broker::wheel::{Timer, Wheel};
+use timed::tick;
 
 /// A part of the memory bound that bodies of deferred messages may take.
 const DEFERRED_PART: usize = 4;
@@ -360,44 +362,6 @@ impl Core {
         Ok(())
     }
 
-    /// Does what its time has come for: messages kept too long, deferred ones.
-    pub(crate) fn fire(&mut self, now_ms: i64) {
-        while let Some((_, position)) = self.deadlines.pop(tick(now_ms)) {
-            let Some(held) = self.in_flight.remove(&position) else { continue };
-            if let Some(consumer) = self.consumers.get_mut(held.owner) {
-                consumer.in_flight -= 1;
-            }
-            self.counters.timed_out += 1;
-            self.failed_attempt(held.message, 0, now_ms);
-        }
-        while let Some(entry) = self.deferred.first_entry() {
-            let (deliver_at_ms, position) = *entry.key();
-            if deliver_at_ms > now_ms {
-                break;
-            }
-            let Deferred { seq, attempts, message } = entry.remove();
-            match message {
-                Some(message) => {
-                    self.deferred_bytes -= message.body.len();
-                    self.push(Message { in_order: false, ..*message });
-                }
-                None => self.due.push_back(Due { position, seq, attempts }),
-            }
-        }
-    }
-
-    /// When [`fire`](Self::fire) has something to do next.
-    pub(crate) fn next_deadline(&mut self) -> Option<i64> {
-        let timeout = self.deadlines.next_deadline().map(|ms| i64::try_from(ms).unwrap_or(i64::MAX));
-        let deferred = self.deferred.keys().next().map(|(ms, _)| *ms);
-        timeout.into_iter().chain(deferred).min()
-    }
-
-    /// The earliest deadline that came up since this was last asked.
-    pub(crate) fn take_earliest(&mut self) -> i64 {
-        std::mem::replace(&mut self.earliest_ms, i64::MAX)
-    }
-
     /// A consumer goes; what it has is delivered again at once.
     pub(crate) fn leave(&mut self, owner: u32, now_ms: i64) {
         let mut held: Vec<u64> = self
@@ -444,18 +408,6 @@ impl Core {
     pub(crate) fn depth(&self) -> u64 {
         let held_back = self.rules.parked_count() + self.rules.dead().len();
         (self.ready.len() + self.due.len() + held_back) as u64 + self.backlog()
-    }
-
-    /// Puts a message aside until its time; its number is loaded already.
-    pub(crate) fn defer(&mut self, deliver_at_ms: i64, message: Message) {
-        let bytes = message.body.len();
-        let fits = self.deferred_bytes + bytes <= self.limits.bytes_max / DEFERRED_PART;
-        let (seq, attempts, position) = (message.seq, message.attempts, message.position);
-        let keep = fits || self.limits.is_ephemeral;
-        self.deferred_bytes += if keep { bytes } else { 0 };
-        let message = keep.then(|| Box::new(message));
-        self.deferred.insert((deliver_at_ms, position), Deferred { seq, attempts, message });
-        self.earliest_ms = self.earliest_ms.min(deliver_at_ms);
     }
 
     /// The one place where it is decided what becomes of a message that was handed out and not
@@ -510,9 +462,4 @@ impl Core {
     fn has_room(&self) -> bool {
         self.ready.len() < self.limits.ready_max && self.ready_bytes < self.limits.bytes_max
     }
-}
-
-/// As the wheel counts.
-fn tick(ms: i64) -> u64 {
-    u64::try_from(ms).unwrap_or(0)
 }
