@@ -143,8 +143,8 @@ impl Connection {
             match self.turn(alarm.as_mut()).await? {
                 Turn::Went => {}
                 Turn::Over => {
-                    // The channel is gone, or a fatal answer is in `out`.
-                    return self.transport.write_all().await;
+                    self.consumer = None;
+                    return self.say_the_rest().await.map(drop);
                 }
                 Turn::Left => {
                     self.obey().await?;
@@ -244,6 +244,10 @@ impl Connection {
         hands.wanted = self.parser.wants(&hands.transport.input);
         let has_room = hands.transport.pending() < OUT_BYTES_MAX;
         let may_read = has_room && !hands.replies.is_full();
+        if !may_read {
+            // It is not silent: nobody listens.
+            hands.timing.read(Instant::now());
+        }
         let may_take =
             self.deliveries.is_empty() && hands.transport.out.len() < hands.output_buffer_size.max(1);
         let ready = u64::from(self.ready);
@@ -304,6 +308,8 @@ impl Connection {
 
     /// Says all answers that are still due, and writes everything.
     async fn finish(&mut self) -> io::Result<()> {
+        // What it had goes to others at once, however long its last words take.
+        self.consumer = None;
         if let Some(refusal) = self.parser.cut().filter(|_| !self.replies.is_full()) {
             self.replies.push(Reply::Refusal(refusal));
         }
@@ -349,7 +355,7 @@ impl Connection {
 enum Turn {
     /// Something went on.
     Went,
-    /// It is over; what is in `out` is the last word.
+    /// It is over: the channel is gone, or a fatal answer is the last word.
     Over,
     /// The client has said everything it will say.
     Left,

@@ -68,6 +68,8 @@ impl Timing {
     /// A write begins to wait, if it did not already.
     pub(super) fn waits(&mut self, now: Instant) {
         self.stuck.get_or_insert(now);
+        // It is tried again when there is room, not when a moment has passed.
+        self.holds = false;
     }
 
     /// Whether messages that wait may be written now; if not, they are when [`Timing::next`] comes.
@@ -159,6 +161,15 @@ mod tests {
         timing.waits(start);
         assert_eq!(timing.due(start + 3600 * SECOND), Due::Rest);
         assert_eq!(timing.next(), start + 3600 * SECOND + REST);
+    }
+
+    #[test]
+    fn a_write_that_waits_sets_no_alarm_for_more_messages() {
+        let start = Instant::now();
+        let mut timing = Timing::new(start, Some(SECOND), Some(SECOND / 4));
+        assert!(!timing.may_flush(start));
+        timing.waits(start);
+        assert_eq!(timing.next(), start + SECOND, "or it would go off again and again");
     }
 
     #[test]
