@@ -70,7 +70,7 @@ async fn serve(config: &Config, folder: &Folder, lock: &Lock, clock: Clock) -> a
     let base = base_of_links(config.web.public_url.as_deref(), addresses.first());
     lock.write(Some(&base))?;
     for (what, address) in house.nsq_addresses() {
-        println!("nsqd listening on {what}://{address}");
+        println!("serving NSQ on {what}://{address}");
     }
     greet(folder, &addresses, &base, owner.as_ref(), &someone(&house, &config.owner).await?);
 

@@ -79,6 +79,7 @@ impl Logger {
                 Ok(()) = reopening.changed() => {
                     self.sync().await?;
                     self.with_writer(Writer::close).await?;
+                    tracing::info!("{} closed by SIGHUP", self.label);
                 }
                 () = self.stop.requested(), if !stopping => {
                     stopping = true;
