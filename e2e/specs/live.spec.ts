@@ -106,6 +106,22 @@ test("an empty list of an account becomes one with lines", async ({ page, fresh 
 test("a page says when it hears nothing, and when it does again", async ({ page, fresh }) => {
   test.setTimeout(90_000);
   await fresh.send([{ stat: "a", count: 1 }]);
+test("a quiet page stays live for as long as it hears beats", async ({ page, fresh }) => {
+  await fresh.send([{ stat: "a", count: 1 }]);
+  const id = await fresh.id("a");
+  await byLink(page, fresh);
+  await page.goto(`${fresh.url}/stats/${id}?t=1h1m`);
+  await expect(page.locator('eyrie-live[state="live"]')).toBeVisible();
+  const states = await page.evaluate(() => new Promise<string[]>((resolve) => {
+    const [live, seen] = [document.querySelector("eyrie-live")!, [] as string[]];
+    new MutationObserver(() => seen.push(live.getAttribute("state")!)).observe(live, { attributeFilter: ["state"] });
+    // Longer than the 12 seconds after which a page without a word is stale.
+    setTimeout(() => resolve(seen), 16_000);
+  }));
+  expect(states, "it was live all the time").toEqual([]);
+  await expect(page.locator("eyrie-live")).toHaveText("live");
+});
+
   const id = await fresh.id("a");
   await byLink(page, fresh);
   // A stream that stays open and says nothing, as through a proxy that has lost its other end.

@@ -2,7 +2,7 @@
 //!
 //! Events: `stat` (a stat's new number and the part of its chart that differs from what was sent
 //! before), `first` (an account without stats got one: where its page is), `list` (an open list lacks stats, or
-//! has some that are gone), `beat` (nothing new).
+//! has some that are gone), `beat` (nothing new). Each has data: browsers drop an event without any.
 //!
 //! Who may see a stat is asked again at every look, and every `SESSION_EVERY` looks whether the visitor
 //! is still signed in: what was put into the trash, made private or signed out of is heard of no more.
@@ -232,7 +232,7 @@ impl Told {
             }
             if quiet >= BEAT_AFTER {
                 quiet = 0;
-                if self.events.send(Event::default().event("beat").data("")).await.is_err() {
+                if self.events.send(Event::default().event("beat").data("quiet")).await.is_err() {
                     return Ok(());
                 }
             }

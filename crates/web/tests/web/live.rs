@@ -51,6 +51,17 @@ async fn a_page_hears_of_new_numbers_and_only_of_what_changed() {
 }
 
 #[tokio::test]
+async fn a_quiet_page_hears_beats_that_browsers_do_not_drop() {
+    let house = House::new().await;
+    let id = house.send("hello", Kind::Counter, &[(90, 1.0)]).await;
+    let mut stream = open(&house, &format!("/live?stats={id}&t=1h1m")).await;
+    next(&mut stream, "stat").await;
+    assert_ne!(next(&mut stream, "beat").await, "", "an event without data is never dispatched");
+    drop(stream);
+    house.end().await;
+}
+
+#[tokio::test]
 async fn an_empty_page_hears_of_its_first_stat() {
     let house = House::new().await;
     let mut stream = open(&house, "/live").await;
