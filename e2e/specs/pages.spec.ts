@@ -92,6 +92,24 @@ test("a deleted stat is taken back by one click", async ({ page, fresh }) => {
   await expect(page.getByRole("heading", { name: "oops" })).toBeVisible();
 });
 
+test("the list follows the search field while one types", async ({ page, seeded }) => {
+  await signedIn(page, seeded);
+  await page.goto(`${seeded.url}/stats`);
+  const names = page.locator(".stats tbody .name");
+  await expect(names).toHaveCount(30);
+  const search = page.getByLabel("Search stats");
+  await search.pressSequentially("cpu load");
+  await expect(names).toHaveText(["cpu load web-1", "cpu load web-2"]);
+  await expect(page).toHaveURL(`${seeded.url}/stats?q=cpu+load`);
+  await expect(search).toBeFocused();
+  await expect(page.getByRole("link", { name: "Largest" })).toHaveAttribute("href", /q=cpu(%20|\+)load/);
+  await search.pressSequentially(" nowhere");
+  await expect(page.getByText("No stat has cpu load nowhere in its name")).toBeVisible();
+  await search.fill("");
+  await expect(names).toHaveCount(30);
+  await expect(page).toHaveURL(`${seeded.url}/stats`);
+});
+
 test("another EZ key, and clients with a wrong one are shown", async ({ page, fresh }) => {
   await byLink(page, fresh);
   await page.goto(`${fresh.url}/settings`);

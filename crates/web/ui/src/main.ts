@@ -9,9 +9,11 @@ import { sayTimes } from "./times.ts";
 import { keepFresh } from "./fresh.ts";
 import { listen } from "./list.ts";
 import { keepRows } from "./rows.ts";
+import { followSearch } from "./search.ts";
 
 document.documentElement.classList.add("scripted");
 sayTimes(document);
 listen();
 keepFresh();
 keepRows();
+followSearch();

@@ -1,5 +1,5 @@
-// An open list gets the lines of new stats and loses those of stats that are gone; all others stay the
-// elements they are, so that nothing flashes and nobody loses his place.
+// An open list gets the lines of new stats, and of what is searched for, and loses those of stats that are
+// gone; all others stay the elements they are, so that nothing flashes and nobody loses his place.
 import { subscribeList } from "./news.ts";
 import { sayTimes } from "./times.ts";
 
@@ -14,17 +14,20 @@ export function keepRows(): void {
   if (document.getElementById("list")) subscribeList(() => void refresh());
 }
 
-async function refresh(): Promise<void> {
+/** Makes the list that of the page's address, as it is now. */
+export async function refresh(): Promise<void> {
   stale = true;
   if (fetching) return;
   fetching = true;
   try {
     while (stale) {
       stale = false;
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      const asked = location.href;
+      const answer = await fetch(asked, { headers: { accept: "text/html" } });
       if (!answer.ok) throw new Error(`${answer.status}`);
       // Signed out meanwhile: the stream ends too.
       if (answer.redirected) return;
+      if (location.href !== asked) continue;
       merge(new DOMParser().parseFromString(await answer.text(), "text/html"));
     }
   } catch {
@@ -47,6 +50,11 @@ function merge(page: Document): void {
     old.replaceChildren(...fresh.childNodes);
   }
   copy(page, "#search", "placeholder");
+  const [orders, freshOrders] = [document.querySelector(".tools .segments"), page.querySelector(".tools .segments")];
+  if (orders && freshOrders && !orders.isEqualNode(freshOrders)) orders.replaceWith(freshOrders);
+  const found = document.getElementById("found");
+  const said = fresh.dataset.matches ?? "";
+  if (found && found.textContent !== said) found.textContent = said;
   // Last: what the next stream tells finds its line.
   copy(page, "eyrie-live", "src");
 }
