@@ -106,9 +106,6 @@ test("an empty list of an account becomes one with lines", async ({ page, fresh 
   await expect(page.locator(`tr[data-stat="${id}"]`)).toHaveCount(0);
 });
 
-test("a page says when it hears nothing, and when it does again", async ({ page, fresh }) => {
-  test.setTimeout(90_000);
-  await fresh.send([{ stat: "a", count: 1 }]);
 test("a quiet page stays live for as long as it hears beats", async ({ page, fresh }) => {
   await fresh.send([{ stat: "a", count: 1 }]);
   const id = await fresh.id("a");
@@ -125,6 +122,9 @@ test("a quiet page stays live for as long as it hears beats", async ({ page, fre
   await expect(page.locator("eyrie-live")).toHaveText("live");
 });
 
+test("a page says when it hears nothing, and when it does again", async ({ page, fresh }) => {
+  test.setTimeout(90_000);
+  await fresh.send([{ stat: "a", count: 1 }]);
   const id = await fresh.id("a");
   await byLink(page, fresh);
   // A stream that stays open and says nothing, as through a proxy that has lost its other end.
@@ -174,6 +174,29 @@ test("the tables below a chart catch up with the first number", async ({ page, f
   await fresh.send([{ stat: "rare", value: 7 }]);
   await expect(hour).toContainText("7");
   await expect(page.locator(".histogram svg")).toBeVisible();
+});
+
+test("the tables below a chart grow with its number", async ({ page, fresh }) => {
+  await fresh.send([{ stat: "steady", count: 500, t: NOW - 30 }, { stat: "steady", count: 700, t: NOW - 100 }]);
+  const id = await fresh.id("steady");
+  await byLink(page, fresh);
+  await page.request.post(`${fresh.url}/stats/${id}/public`, { headers: { origin: fresh.url }, form: { public: "on" } });
+  let [minute, hour] = [500, 1_200];
+  for (const path of [`/stats/${id}`, `/s/${id}`]) {
+    await page.goto(`${fresh.url}${path}?t=1h1m`);
+    await expect(page.locator('eyrie-live[state="live"]')).toBeVisible();
+    await page.locator("#points summary").click();
+    const bars = await page.locator(".histogram").innerHTML();
+    // For a minute that the chart has already: neither its first number nor a new minute.
+    for (const count of [11, 8_000]) {
+      await fresh.send([{ stat: "steady", count, t: NOW - 30 }]);
+      [minute, hour] = [minute + count, hour + count];
+      await expect(page.locator(".number")).toHaveText(hour.toLocaleString("en"));
+      await expect(page.locator(".figures tr", { hasText: "by minute" })).toContainText(hour.toLocaleString("en"));
+      await expect(page.locator("#points tbody tr").first()).toContainText(minute.toLocaleString("en"));
+    }
+    expect(await page.locator(".histogram").innerHTML()).not.toBe(bars);
+  }
 });
 
 test("a zoom stays when the pointer leaves and news come, until a double click", async ({ page, fresh }) => {
