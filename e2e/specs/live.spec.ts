@@ -199,6 +199,29 @@ test("the tables below a chart grow with its number", async ({ page, fresh }) =>
   }
 });
 
+test("a stat opens at a timeframe that fits its age, and compares only with what there is", async ({ page, fresh }) => {
+  await fresh.send([{ stat: "young", count: 1 }, { stat: "old", count: 1, t: NOW - 20 * 86_400 }, { stat: "old", count: 2, t: NOW - 600 }]);
+  const [young, old] = [await fresh.id("young"), await fresh.id("old")];
+  await byLink(page, fresh);
+  await page.goto(`${fresh.url}/stats/${young}`);
+  await expect(page.locator('eyrie-range [data-key="h"]')).toHaveAttribute("aria-current", "true");
+  await expect(page.locator("figcaption")).toContainText("now");
+  await expect(page.getByText("the hour before").first()).toBeHidden();
+  await expect(page.locator("figcaption [data-before]")).toBeHidden();
+  // Numbers of the hour before come in: now there is something dashed.
+  await expect(page.locator('eyrie-live[state="live"]')).toBeVisible();
+  await fresh.send([{ stat: "young", count: 3, t: NOW - 4_000 }]);
+  await expect(page.locator("figcaption [data-before]")).toBeVisible();
+
+  await page.goto(`${fresh.url}/stats/${old}`);
+  await expect(page.locator('eyrie-range [data-key="w"]')).toHaveAttribute("aria-current", "true");
+  await expect(page.getByText("Since 1 Nov 2026")).toBeVisible();
+  // In its hour chart the empty minutes before its number are zeros: it had begun long ago.
+  await page.goto(`${fresh.url}/stats/${old}?t=1h1m`);
+  const columns = JSON.parse((await page.locator("eyrie-chart script").textContent())!) as { values: (number | null)[] };
+  expect(columns.values.filter((value) => value === 0)).toHaveLength(59);
+});
+
 test("a zoom stays when the pointer leaves and news come, until a double click", async ({ page, fresh }) => {
   await fresh.send(Array.from({ length: 50 }, (_, n) => ({ stat: "steps", value: n, t: NOW - n * 60 - 60 })));
   const id = await fresh.id("steps");

@@ -5,6 +5,7 @@
 //! read come the numbers of the same days on the other rungs.
 
 mod plan;
+mod since;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,16 +75,30 @@ impl Charts {
     /// As [`series`](Self::series); one unknown stat fails all.
     pub async fn series_of(&self, stats: &[StatId], window: Window) -> Result<Vec<Series>, Error> {
         let mut found: Vec<Option<Series>> = vec![None; stats.len()];
+        let mut counters = Vec::new();
         for shard in &self.0.shards {
             let mut wanted = Vec::new();
             for (at, stat) in stats.iter().enumerate().filter(|(_, stat)| stat.shard() == shard.id) {
-                let kind = self.0.catalog.by_id(*stat).ok_or(Error::NotFound("stat"))?.kind;
-                wanted.push(Wanted { at, stat: stat.sequence(), kind });
+                let info = self.0.catalog.by_id(*stat).ok_or(Error::NotFound("stat"))?;
+                wanted.push(Wanted { at, stat: stat.sequence(), kind: info.kind });
+                if info.kind == Kind::Counter {
+                    counters.push((at, info));
+                }
             }
             if !wanted.is_empty() {
                 for (at, series) in self.of_shard(shard, wanted, window).await? {
                     found[at] = Some(series);
                 }
+            }
+        }
+        for (at, stat) in counters {
+            // Older than the window is old enough; and of many at once, what nobody has looked up is not looked for.
+            let since = match stats.len() {
+                1 if stat.created_at > window.start => self.since(&stat).await?,
+                _ => self.known_since(&stat),
+            };
+            if let Some(series) = &mut found[at] {
+                series.since = Some(since);
             }
         }
         found.into_iter().collect::<Option<Vec<_>>>().ok_or(Error::NotFound("stat"))

@@ -50,10 +50,12 @@ pub(crate) type Hour = HashMap<u32, Vec<(u8, Bucket)>>;
 struct Slot {
     /// Newest dirty entry, or [`NONE`].
     newest: u32,
+    /// First minute that anything is kept of; 0 until somebody has looked it up.
+    began: u32,
     version: u64,
 }
 
-const EMPTY: Slot = Slot { newest: NONE, version: 0 };
+const EMPTY: Slot = Slot { newest: NONE, began: 0, version: 0 };
 
 struct Dirty {
     stat: u32,
@@ -86,6 +88,7 @@ impl Head {
     pub(crate) fn fold(&mut self, stat: u32, minute: u32, number: f64) {
         let slot = &mut self.slots[stat as usize];
         slot.version += 1;
+        slot.began = slot.began.min(minute);
         let mut at = slot.newest;
         for _ in 0..CHAIN_MAX {
             let Some(dirty) = self.dirty.get_mut(at as usize) else { break };
@@ -113,6 +116,29 @@ impl Head {
     /// How often numbers were folded into a stat.
     pub(crate) fn version(&self, stat: u32) -> u64 {
         self.slots.get(stat as usize).map_or(0, |slot| slot.version)
+    }
+
+    /// The first minute that anything is kept of, here or in the store; `None` until [`begin`](Self::begin) was called.
+    pub(crate) fn began(&self, stat: u32) -> Option<u32> {
+        self.slots.get(stat as usize).map(|slot| slot.began).filter(|began| *began > 0)
+    }
+
+    /// Keeps what the store says of a stat's first minute, or the first one here if that is earlier; from here on
+    /// earlier numbers move it.
+    pub(crate) fn begin(&mut self, stat: u32, in_store: Option<u32>) -> Option<u32> {
+        let in_cells = self
+            .hours
+            .iter()
+            .find_map(|(hour, cells)| Some(hour * 60 + u32::from(cells.get(&stat)?.first()?.0)));
+        let slot = self.slots.get_mut(stat as usize)?;
+        let mut first = in_store.into_iter().chain(in_cells).min();
+        let mut at = slot.newest;
+        while let Some(dirty) = self.dirty.get(at as usize) {
+            first = Some(first.map_or(dirty.minute, |first| first.min(dirty.minute)));
+            at = dirty.older;
+        }
+        slot.began = first.unwrap_or(0);
+        first
     }
 
     /// Turns what is dirty into cells and hands it out for the checkpoint, in order of hour, stat and
@@ -256,6 +282,21 @@ mod tests {
         assert_eq!(head.open_hours().collect::<Vec<_>>(), [0, 1]);
         head.remove_cells(&[0, 1], &[3]);
         assert_eq!((head.cells(), head.minutes(3, 0, 200)), (0, vec![]));
+    }
+
+    #[test]
+    fn the_first_minute_is_that_of_the_store_or_an_earlier_one() {
+        let mut head = Head::default();
+        head.admit(3);
+        head.fold(3, 500, 1.0);
+        assert_eq!(head.began(3), None, "nobody has looked");
+        assert_eq!(head.begin(3, None), Some(500));
+        head.take_dirty();
+        head.fold(3, 400, 1.0);
+        assert_eq!(head.began(3), Some(400), "late numbers move it");
+        assert_eq!((head.begin(3, Some(450)), head.begin(3, Some(90))), (Some(400), Some(90)));
+        head.fold(3, 700, 1.0);
+        assert_eq!((head.began(3), head.began(4)), (Some(90), None));
     }
 
     #[test]

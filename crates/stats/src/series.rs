@@ -15,12 +15,15 @@ pub struct Series {
     pub window: Window,
     /// One for each interval; `None` where nothing was received.
     pub buckets: Vec<Option<Bucket>>,
+    /// Of a counter, when it began, where that is known: from then on an empty interval is one in which nothing was
+    /// counted.
+    pub since: Option<Timestamp>,
 }
 
 impl Series {
     /// A series in which nothing was received.
     pub fn empty(kind: Kind, window: Window) -> Self {
-        Self { kind, window, buckets: vec![None; window.count] }
+        Self { kind, window, buckets: vec![None; window.count], since: None }
     }
 
     /// Folds buckets, each with the start of its own interval, in rising order of time. One counts in the
@@ -36,16 +39,23 @@ impl Series {
         self.buckets.iter().map(|bucket| bucket.map(|bucket| bucket.figure(self.kind)))
     }
 
-    /// What a chart draws: the figures, but an empty interval of a counter after the first that holds anything is
-    /// 0, because nothing was counted.
+    /// What a chart draws: the figures, but an empty interval of a counter is 0 from where the counter began (or the
+    /// first that holds anything) on, because nothing was counted. A window in which nothing at all was received
+    /// stays empty, so that this can be said.
     pub fn drawn(&self) -> Vec<Option<f64>> {
-        let empty = (self.kind == Kind::Counter).then_some(0.0);
-        let mut begun = false;
-        let draw = |figure: Option<f64>| {
-            begun |= figure.is_some();
-            figure.or(empty.filter(|_| begun))
-        };
-        self.figures().map(draw).collect()
+        let mut figures: Vec<Option<f64>> = self.figures().collect();
+        let first = figures.iter().position(Option::is_some);
+        if let (Kind::Counter, Some(first)) = (self.kind, first) {
+            let began = self.since.map_or(first, |since| match self.window.index(since) {
+                Some(index) => index.min(first),
+                None if since < self.window.start => 0,
+                None => first,
+            });
+            for figure in &mut figures[began..] {
+                figure.get_or_insert(0.0);
+            }
+        }
+        figures
     }
 
     /// The points of an export: start of the interval, figure (0 where nothing was received), and how many
@@ -99,7 +109,7 @@ impl Fold {
     /// The series.
     pub fn finish(self) -> Series {
         let buckets = self.sums.into_iter().map(|sum| sum.map(|sum| sum.bucket())).collect();
-        Series { kind: self.kind, window: self.window, buckets }
+        Series { kind: self.kind, window: self.window, buckets, since: None }
     }
 }
 
@@ -135,6 +145,23 @@ mod tests {
             [None, None, Some(5.0)],
             "not before the first"
         );
+    }
+
+    #[test]
+    fn a_counter_that_had_begun_counted_nothing_where_nothing_is() {
+        let drawn = |kind, numbers: &[(i64, f64)], minute| {
+            Series { since: Some(Timestamp::from_minutes(minute)), ..series(kind, numbers) }.drawn()
+        };
+        let late = &NUMBERS[4..];
+        assert_eq!(drawn(Kind::Counter, late, 3), [Some(0.0), Some(0.0), Some(5.0)], "before the window");
+        assert_eq!(drawn(Kind::Counter, late, 14), [None, Some(0.0), Some(5.0)], "within it");
+        assert_eq!(
+            drawn(Kind::Counter, late, 18),
+            [None, None, Some(5.0)],
+            "at the first number at the latest"
+        );
+        assert_eq!(drawn(Kind::Value, late, 3), [None, None, Some(5.0)], "nothing measured is a gap");
+        assert_eq!(drawn(Kind::Counter, &[], 3), [None, None, None], "nothing at all");
     }
 
     #[test]

@@ -107,7 +107,12 @@ mod tests {
 
     fn series(kind: Kind, figures: &[Option<f64>]) -> Series {
         let window = Window { start: Timestamp::from_seconds(0), step_seconds: 60, count: figures.len() };
-        Series { kind, window, buckets: figures.iter().map(|figure| figure.map(Bucket::of)).collect() }
+        Series {
+            kind,
+            window,
+            buckets: figures.iter().map(|figure| figure.map(Bucket::of)).collect(),
+            since: None,
+        }
     }
 
     #[test]

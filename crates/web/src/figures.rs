@@ -94,7 +94,7 @@ mod tests {
 
     fn series(kind: Kind, numbers: &[Option<f64>]) -> Series {
         let window = Window { start: Timestamp::from_seconds(0), step_seconds: 60, count: numbers.len() };
-        Series { kind, window, buckets: numbers.iter().map(|n| n.map(Bucket::of)).collect() }
+        Series { kind, window, buckets: numbers.iter().map(|n| n.map(Bucket::of)).collect(), since: None }
     }
 
     #[test]

@@ -29,8 +29,11 @@ pub const PRESETS: [Preset; 6] = [
     Preset { key: 'y', t: "1y1d", name: "year", classic: "year" },
 ];
 
-/// What a page shows unless asked otherwise.
+/// What a page shows unless asked otherwise, once there is enough to fill it.
 pub const USUAL: &str = "1w3h";
+
+/// Shorter ones, for stats that are younger than them.
+const YOUNG: [&str; 3] = ["1h1m", "12h10m", "1d15m"];
 
 /// The rows of the summary table: indexes into [`PRESETS`].
 pub const SUMMARY: [usize; 5] = [0, 2, 3, 4, 5];
@@ -67,6 +70,16 @@ pub struct Choice {
 pub fn read(t: Option<&str>) -> Result<Timeframe, Failure> {
     let text = t.filter(|text| !text.is_empty()).unwrap_or(USUAL);
     text.parse().map_err(|error: stats::timeframe::TimeframeError| Failure::Invalid(error.to_string()))
+}
+
+/// Reads what a URL asks for; nothing means the shortest timeframe that holds all of a stat of this age, [`USUAL`] at
+/// the longest.
+pub fn read_for(t: Option<&str>, age_seconds: i64) -> Result<Timeframe, Failure> {
+    if t.is_some_and(|text| !text.is_empty()) {
+        return read(t);
+    }
+    let young = YOUNG.map(preset).into_iter().find(|timeframe| age_seconds <= timeframe.span.seconds());
+    Ok(young.unwrap_or_else(|| preset(USUAL)))
 }
 
 /// What StatHat's addresses call `half` or `week_compare`.
@@ -122,6 +135,22 @@ mod tests {
             (usual.span.as_str(), usual.step.as_str(), usual.before.as_str()),
             ("week", "3 hours", "the week before")
         );
+    }
+
+    #[test]
+    fn young_stats_are_not_shown_in_an_empty_week() {
+        let opened = |t, age| read_for(t, age).expect("a timeframe").to_string();
+        for (age, expected) in [
+            (0, "1h1m"),
+            (3_600, "1h1m"),
+            (3_601, "12h10m"),
+            (86_400, "1d15m"),
+            (86_401, "1w3h"),
+            (-60, "1h1m"),
+        ] {
+            assert_eq!(opened(None, age), expected, "{age} seconds old");
+        }
+        assert_eq!((opened(Some(""), 0), opened(Some("1y1d"), 0)), ("1h1m".to_owned(), "1y1d".to_owned()));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use store::{BlockKey, BlockKind, Store};
 use super::faults::Fault;
 use super::house::{DAY, HOUR, House, ME, MINUTE, NOON, config};
 use crate::Error;
+use crate::calendar;
 use crate::intake::Fate;
 use crate::listing::{Query, Sort};
 
@@ -609,6 +610,33 @@ async fn old_minutes_and_hours_go_and_their_sums_stay() {
     house.close().await;
     assert_eq!(kept().await, [DaysOfYear]);
     assert_eq!(house.total("a", "1y1d").await, 95.0);
+#[tokio::test]
+async fn a_stat_began_with_its_earliest_number_wherever_that_is_kept() {
+    let mut house = House::new().await;
+    let at = |hours: u32| NOON - HOUR * hours;
+    house.send(&[("a", stats::Kind::Counter, 1.0, at(0)), ("a", stats::Kind::Counter, 1.0, at(30))]).await;
+    house.checkpoint().await;
+    let since = async |house: &House| {
+        let stat = house.app.catalog.by_name(ME, "a").expect("there");
+        house.app.charts.since(&stat).await.expect("the store answers")
+    };
+    assert_eq!(since(&house).await, at(30), "in the head");
+    house.clock.advance(2 * DAY);
+    house.close().await;
+    assert_eq!(since(&house).await, at(30), "it was looked up once");
+    house = house.restart().await;
+    let day = calendar::day_start(calendar::day(at(30)));
+    assert_eq!(since(&house).await, day, "of a day that is rolled up, the day");
+    house.send(&[("a", stats::Kind::Counter, 1.0, at(50))]).await;
+    house.app.settled().await;
+    assert_eq!(since(&house).await, at(50), "late numbers move it");
+    // An hour with one number at its end: before it, nothing was counted.
+    let hour = Window { start: at(1) + MINUTE, step_seconds: 60, count: 60 };
+    assert_eq!(house.series("a", hour).await.drawn()[58..], [Some(0.0), Some(1.0)]);
+    assert_eq!(house.series("a", hour).await.drawn()[0], Some(0.0));
+    house.kill().await;
+}
+
     house.kill().await;
 }
 

@@ -7,7 +7,6 @@ use crate::ask::{Ask, PublicId};
 use crate::failure::Failure;
 use crate::pages::stat::{self, Params};
 use crate::presenter::Answer;
-use crate::timeframes;
 
 /// For a minute, in shared caches too: the page is the same for everybody.
 const A_MINUTE: HeaderValue = HeaderValue::from_static("public, max-age=60");
@@ -16,9 +15,8 @@ const A_MINUTE: HeaderValue = HeaderValue::from_static("public, max-age=60");
 pub async fn shared(mut ask: Ask, PublicId(id): PublicId, Query(params): Query<Params>) -> Answer {
     let stat = ask.app().catalog.by_public_id(&id).filter(|stat| stat.public && stat.deleted_at.is_none());
     let stat = stat.ok_or(Failure::NotFound("public stat"))?;
-    let timeframe = timeframes::read(params.t.as_deref())?;
     ask.me = None;
-    let mut answer = stat::present(&ask, "shared", &stat, timeframe).await?;
+    let mut answer = stat::present(&ask, "shared", &stat, params.t.as_deref()).await?;
     answer.headers_mut().insert(header::CACHE_CONTROL, A_MINUTE);
     // Its own addresses are in it.
     answer.headers_mut().append(header::VARY, HeaderValue::from_static("X-Forwarded-Proto"));

@@ -38,6 +38,8 @@ pub struct Params {
 #[derive(Serialize)]
 pub struct View {
     stat: Card,
+    /// Milliseconds since the epoch: of its first number.
+    since: i64,
     timeframe: Shown,
     choices: Vec<Choice>,
     figure: Figure,
@@ -114,16 +116,19 @@ pub async fn stat(ask: Ask, PublicId(id): PublicId, Query(params): Query<Params>
     if stat.deleted_at.is_some() {
         return Ok(Redirect::to("/stats/trash").into_response());
     }
-    let timeframe = timeframes::read(params.t.as_deref())?;
-    present(&ask, "stat", &stat, timeframe).await
+    present(&ask, "stat", &stat, params.t.as_deref()).await
 }
 
 /// Reads and shows a stat; whether it may be seen is the caller's business.
-pub async fn present(ask: &Ask, template: &str, stat: &StatInfo, timeframe: Timeframe) -> Answer {
+pub async fn present(ask: &Ask, template: &str, stat: &StatInfo, t: Option<&str>) -> Answer {
+    let since = ask.app().charts.since(stat).await?;
+    let age = ask.app().clock.now().seconds() - since.seconds();
+    let timeframe = timeframes::read_for(t, age)?;
     let (compared, summary) =
         tokio::try_join!(figures::read_one(ask.app(), stat.id, timeframe), summary(ask.app(), stat))?;
     let card = Card::from(stat);
     let view = View {
+        since: since.millis(),
         timeframe: timeframes::shown(&timeframe),
         choices: timeframes::choices(&timeframe),
         figure: compared.figure(),

@@ -48,6 +48,8 @@ class EyrieChart extends HTMLElement {
   #hear(news: News): void {
     if (news.id !== this.getAttribute("stat") || !this.#columns) return;
     this.#columns = updated(this.#columns, news);
+    const before = this.closest("figure")?.querySelector<HTMLElement>("[data-before]");
+    if (before) before.hidden = this.#columns.previous.length === 0;
     if (!this.#held) this.#draw();
   }
 
