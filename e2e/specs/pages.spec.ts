@@ -126,6 +126,34 @@ test("another EZ key, and clients with a wrong one are shown", async ({ page, fr
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("a-new-key");
 });
 
+test("what a form of the settings gets wrong is said beside its field", async ({ page, fresh }) => {
+  await byLink(page, fresh);
+  await page.goto(`${fresh.url}/settings`);
+  await expect(page.locator("#password")).toContainText("At least 8 characters.");
+  // The browser knows these by itself: nothing is sent, nothing is lost.
+  await page.getByLabel("Password", { exact: true }).fill("correct horse");
+  await page.getByLabel("Once more").fill("correct house");
+  await page.getByRole("button", { name: "Set password" }).click();
+  await expect(page).toHaveURL(`${fresh.url}/settings`);
+  await expect(page.getByLabel("Password", { exact: true })).toHaveValue("correct horse");
+  expect(await page.getByLabel("Once more").evaluate((input: HTMLInputElement) => input.validationMessage)).toContain("differ");
+  await page.getByLabel("Once more").fill("correct horse");
+  await page.getByRole("button", { name: "Set password" }).click();
+  await expect(page.getByText("The password is set.")).toBeVisible();
+  // These only the server knows.
+  await page.getByLabel("EZ key").fill("with~wave");
+  await page.getByRole("button", { name: "Save" }).click();
+  const key = page.getByLabel("EZ key");
+  await expect(key).toHaveValue("with~wave");
+  await expect(key).toBeFocused();
+  await expect(key).toHaveAccessibleDescription(/An EZ key cannot have '~'/);
+  await expect(page.getByRole("alert")).toHaveCount(1);
+  // Its address, asked for again, leads to the settings.
+  await page.goto(page.url());
+  await expect(page).toHaveURL(`${fresh.url}/settings`);
+  await expect(key).not.toHaveValue("with~wave");
+});
+
 test("everything works by the keyboard", async ({ page, seeded }) => {
   await signedIn(page, seeded);
   await page.goto(`${seeded.url}/stats`);

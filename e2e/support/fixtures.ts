@@ -31,7 +31,7 @@ export const test = base.extend<Fixtures, Shared>({
     const problems: string[] = [];
     page.on("pageerror", (error) => problems.push(String(error)));
     page.on("console", (message) => {
-      if (message.type() === "error" && !/status of (401|403|404)|ERR_FAILED/.test(message.text())) problems.push(message.text());
+      if (message.type() === "error" && !/status of (400|401|403|404)|ERR_FAILED/.test(message.text())) problems.push(message.text());
     });
     // The server's clock stands still, so the browser's does too; timers go on.
     await page.clock.setFixedTime(NOW * 1000);

@@ -50,7 +50,7 @@ const ID_TRIES: u32 = 20;
 const ID_PAUSE: Duration = Duration::from_millis(5);
 
 const LINK_REFUSED: Error = Error::Denied("this sign-in link was used or has expired: ask for a new one");
-const CURRENT_REFUSED: Error = Error::Denied("the current password is wrong: go back and type it again");
+const CURRENT_REFUSED: Error = Error::Denied("the current password is wrong");
 const PASSWORD_REFUSED: Error = Error::Denied("email or password is wrong");
 
 /// An account as its owner sees it.

@@ -66,7 +66,7 @@ impl Failure {
     }
 
     /// What to tell the visitor: inner faults are for the log.
-    fn message(&self) -> String {
+    pub fn message(&self) -> String {
         match self.kind() {
             ErrorKind::Internal => "Something broke on our side. It is in the server's log.".to_owned(),
             _ => sentence(&self.to_string()),

@@ -1,13 +1,17 @@
 //! `/settings`: keys, tokens, the password, and keys of clients that nobody knows.
+//!
+//! What a form gets wrong is said beside its field, on the same page, with what was typed; but passwords, which no
+//! page ever holds.
 
-use app::accounts::OWNER;
+use app::accounts::{EZ_KEY_MAX, EZ_KEY_REFUSED, OWNER, PASSWORD_MIN};
 use axum::Form;
 use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect};
+use base::ErrorKind;
 use serde::{Deserialize, Serialize};
 
-use crate::ask::Ask;
-use crate::failure::Failure;
+use crate::ask::{Ask, Format};
+use crate::failure::{self, Failure};
 use crate::pages::welcome::{Snippet, snippets};
 use crate::presenter::Answer;
 
@@ -25,7 +29,48 @@ pub struct View {
     owner: bool,
     /// What was just done.
     done: &'static str,
+    /// What was just typed and cannot be.
+    problem: Option<Problem>,
+    rules: Rules,
     snippets: Vec<Snippet>,
+}
+
+/// What a key and a password must be, said before anything is typed.
+#[derive(Serialize)]
+pub struct Rules {
+    ez_key_max: usize,
+    ez_key_refused: &'static str,
+    password_min: usize,
+}
+
+/// What is wrong with a field.
+#[derive(Serialize)]
+pub struct Problem {
+    field: Field,
+    text: String,
+    /// What stood in the fields of the form, where it may be shown again.
+    ez: Option<Typed>,
+}
+
+/// The form of [`set_ez`] as it was sent.
+#[derive(Serialize)]
+pub struct Typed {
+    key: String,
+    enabled: bool,
+}
+
+/// A field of the page's forms.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Debug)]
+#[serde(rename_all = "lowercase")]
+pub enum Field {
+    /// The EZ key.
+    Ez,
+    /// The password as it is.
+    Current,
+    /// The password as it shall be.
+    Password,
+    /// The same again.
+    Again,
 }
 
 /// A key that clients send and no account has.
@@ -53,6 +98,16 @@ const DONE: [(&str, &str); 3] = [
 
 /// `GET /settings`
 pub async fn settings(ask: Ask, Query(params): Query<Params>) -> Answer {
+    let done = DONE.iter().find(|(word, _)| *word == params.done).map_or("", |(_, text)| text);
+    present(&ask, done, None)
+}
+
+/// `GET /settings/ez` and the like, as a reload of a page that a form answered with asks for them.
+pub async fn to_settings() -> Redirect {
+    Redirect::to("/settings")
+}
+
+fn present(ask: &Ask, done: &'static str, problem: Option<Problem>) -> Answer {
     let me = ask.me()?.clone();
     let owner = me.id == OWNER;
     let unknown = if owner { ask.app().intake.unknown_keys() } else { Vec::new() };
@@ -61,7 +116,6 @@ pub async fn settings(ask: Ask, Query(params): Query<Params>) -> Answer {
         .map(|u| Unknown { key: u.key, count: u.count, last_at: u.last_at.millis() })
         .collect();
     unknown_keys.sort_by_key(|unknown| std::cmp::Reverse(unknown.last_at));
-    let done = DONE.iter().find(|(word, _)| *word == params.done).map_or("", |(_, text)| text);
     let snippets = snippets(&ask.address, &me.ez_key);
     let view = View {
         email: me.email,
@@ -73,9 +127,27 @@ pub async fn settings(ask: Ask, Query(params): Query<Params>) -> Answer {
         unknown_keys,
         owner,
         done,
+        problem,
+        rules: Rules {
+            ez_key_max: EZ_KEY_MAX,
+            ez_key_refused: EZ_KEY_REFUSED.trim_start(),
+            password_min: PASSWORD_MIN,
+        },
         snippets,
     };
     ask.present("settings", view)
+}
+
+/// The page once more, with what is wrong beside `field`; what is nobody's mistake, and what programs send, fails.
+fn again(ask: &Ask, field: Field, failure: Failure, ez: Option<Typed>) -> Answer {
+    let kind = failure.kind();
+    let mistake = matches!(kind, ErrorKind::Invalid | ErrorKind::Conflict | ErrorKind::Denied);
+    if !mistake || ask.format == Format::Json {
+        return Err(failure);
+    }
+    let mut answer = present(ask, "", Some(Problem { field, text: failure.message(), ez }))?;
+    *answer.status_mut() = failure::status(kind);
+    Ok(answer)
 }
 
 /// The form of [`set_ez`].
@@ -88,9 +160,11 @@ pub struct Ez {
 
 /// `POST /settings/ez`
 pub async fn set_ez(ask: Ask, Form(form): Form<Ez>) -> Answer {
-    let me = ask.me()?;
-    ask.app().accounts.set_ez(me.id, form.ez_key.trim(), form.enabled == "on").await?;
-    done("ez")
+    let (key, enabled) = (form.ez_key.trim(), form.enabled == "on");
+    match ask.app().accounts.set_ez(ask.me()?.id, key, enabled).await {
+        Ok(()) => done("ez"),
+        Err(error) => again(&ask, Field::Ez, error.into(), Some(Typed { key: form.ez_key.clone(), enabled })),
+    }
 }
 
 /// `POST /settings/token`
@@ -113,11 +187,16 @@ pub struct Password {
 pub async fn set_password(ask: Ask, Form(form): Form<Password>) -> Answer {
     let me = ask.me()?;
     if form.password != form.again {
-        return Err(Failure::Invalid("the two passwords differ: go back and type the same twice".to_owned()));
+        let differ = Failure::Invalid("the two passwords differ: type the same twice".to_owned());
+        return again(&ask, Field::Again, differ, None);
     }
     let current = Some(form.current.as_str()).filter(|current| !current.is_empty());
-    ask.app().accounts.set_password(me.id, current, &form.password, ask.session.as_deref()).await?;
-    done("password")
+    let set = ask.app().accounts.set_password(me.id, current, &form.password, ask.session.as_deref());
+    match set.await {
+        Ok(()) => done("password"),
+        Err(error) if error.kind() == ErrorKind::Denied => again(&ask, Field::Current, error.into(), None),
+        Err(error) => again(&ask, Field::Password, error.into(), None),
+    }
 }
 
 fn done(what: &str) -> Answer {

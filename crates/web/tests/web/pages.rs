@@ -220,9 +220,37 @@ async fn settings_change_keys_and_passwords() {
 async fn a_link_works_once_and_signing_out_ends_the_session() {
     let house = House::new().await;
     let link = house.app.accounts.reset("me@example.com", None).await.expect("a new link").signin_secret;
+    assert!(
+        differ.text().contains(r#"id="again-problem" role="alert">The two passwords differ"#),
+        "{}",
+        differ.text()
+    );
+    assert!(!differ.text().contains("correct horse"), "no page holds a password");
+    let short = house.post("/settings/password", "password=short&again=short").await;
+    assert_eq!(short.status, 400);
+    assert!(
+        short.text().contains(r#"id="password-problem" role="alert">A password has at least 8"#),
+        "{}",
+        short.text()
+    );
+    let odd = house.post("/settings/ez", "ez_key=with~wave").await;
+    assert_eq!(odd.status, 400);
+    assert!(odd.text().contains(r#"value="with~wave""#), "what was typed stays: {}", odd.text());
+    assert!(odd.text().contains(r#"id="ez-problem" role="alert">An EZ key cannot have"#), "{}", odd.text());
+    let settings = house.get("/settings.json").await.json();
+    assert_eq!(
+        (settings["ez_key"].as_str(), settings["ez_enabled"].as_bool()),
+        (Some("new-key"), Some(true))
+    );
+    assert_eq!(house.get("/settings/ez").await.header("location"), "/settings", "a reload of such a page");
     assert_eq!(house.get("/stats").await.status, 303, "a reset ends all sessions");
     let link = format!("/signin/{link}");
     for _ in 0..2 {
+    let stranger = house
+        .post("/settings/password", "current=wrong+horse&password=another+horse&again=another+horse")
+        .await;
+    assert_eq!(stranger.status, 403);
+    assert!(stranger.text().contains(r#"id="current-problem" role="alert">The current password is wrong"#));
         let looked = house.get_signed_out(&link).await;
         assert_eq!(
             (looked.status.as_u16(), looked.header("set-cookie")),

@@ -8,6 +8,7 @@ import "./keys.ts";
 import { sayTimes } from "./times.ts";
 import { keepFresh } from "./fresh.ts";
 import { listen } from "./list.ts";
+import { comparePasswords } from "./password.ts";
 import { keepRows } from "./rows.ts";
 import { followSearch } from "./search.ts";
 
@@ -17,3 +18,4 @@ listen();
 keepFresh();
 keepRows();
 followSearch();
+comparePasswords();
