@@ -1,9 +1,12 @@
 //! The same picture as pixels, for mails and chat programs that do not show SVG.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
+use skrifa::{FontRef, MetadataProvider as _};
 
 /// Pixels of the image for one pixel of the drawing: sharp on today's screens.
 pub const SCALE: f32 = 2.0;
@@ -21,7 +24,11 @@ pub enum PngError {
 
 /// Paints drawings; holds the fonts. Cheap to clone.
 #[derive(Clone)]
-pub struct Painter(Arc<fontdb::Database>);
+pub struct Painter {
+    fonts: Arc<fontdb::Database>,
+    /// The characters that these have: others would be painted as boxes, with a word in the log for each.
+    known: Arc<HashSet<u32>>,
+}
 
 impl Painter {
     /// A painter with TrueType fonts of the family Inter; without any, texts are left out.
@@ -33,15 +40,27 @@ impl Painter {
         for set in [fontdb::Database::set_sans_serif_family, fontdb::Database::set_serif_family] {
             set(&mut database, "Inter");
         }
-        Self(Arc::new(database))
+        let faces = fonts.iter().filter_map(|font| FontRef::new(font).ok());
+        let known =
+            faces.flat_map(|face| face.charmap().mappings().map(|(code, _)| code).collect::<Vec<_>>());
+        Self { fonts: Arc::new(database), known: Arc::new(known.collect()) }
+    }
+
+    /// A drawing without the letters that no font has: its markup is ASCII.
+    fn readable<'a>(&self, svg: &'a str) -> Cow<'a, str> {
+        let is_known = |c: char| c.is_ascii() || self.known.contains(&u32::from(c));
+        if svg.chars().all(is_known) { svg.into() } else { svg.chars().filter(|c| is_known(*c)).collect() }
     }
 
     /// A PNG of `svg`, [`SCALE`] times its size. Takes tens of milliseconds of one core: call it where
     /// blocking is allowed.
     pub fn paint(&self, svg: &str) -> Result<Vec<u8>, PngError> {
-        let options =
-            Options { fontdb: Arc::clone(&self.0), font_family: "Inter".to_owned(), ..Options::default() };
-        let tree = Tree::from_str(svg, &options)?;
+        let options = Options {
+            fontdb: Arc::clone(&self.fonts),
+            font_family: "Inter".to_owned(),
+            ..Options::default()
+        };
+        let tree = Tree::from_str(&self.readable(svg), &options)?;
         let side = |length: f32| (length * SCALE).ceil() as u32;
         let (width, height) = (side(tree.size().width()), side(tree.size().height()));
         let mut pixels =

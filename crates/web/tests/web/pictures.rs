@@ -52,5 +52,8 @@ async fn a_png_has_words_on_it() {
     let [with, without] = ["signups", ""].map(|title| format!("/c.png?s={id}&h=110&title={title}"));
     let (with, without) = (house.get_signed_out(&with).await.body, house.get_signed_out(&without).await.body);
     assert_ne!(with, without, "the fonts are compiled in");
+    // "sign", two letters that Inter lacks, "ups": left out, not painted as boxes.
+    let foreign = format!("/c.png?s={id}&h=110&title=sign%E6%97%A5%E6%9C%ACups");
+    assert_eq!(house.get_signed_out(&foreign).await.body, with);
     house.end().await;
 }
