@@ -99,7 +99,7 @@ impl Spec {
             height: 260,
             theme: Theme::Page,
             kind: series.kind,
-            title: title.to_owned(),
+            title: words::shown(title).into_owned(),
             period: String::new(),
             heading: String::new(),
             figure: String::new(),

@@ -18,6 +18,7 @@ pub fn add_to(env: &mut Environment<'static>) {
     env.add_filter("ago", |ms: i64, now: i64| time_element(ms, "ago", &ago(ms, now)));
     env.add_filter("day", |ms: i64| time_element(ms, "day", &utc(ms, "%-d %b %Y")));
     env.add_filter("moment", |ms: i64| time_element(ms, "moment", &utc(ms, "%a %-d %b, %H:%M")));
+    env.add_filter("shown", |name: &str| words::shown(name).into_owned());
     env.add_filter("count", |n: f64, one: &str, many: &str| {
         format!("{} {}", grouped(n), if n == 1.0 { one } else { many })
     });

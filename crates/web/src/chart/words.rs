@@ -1,10 +1,31 @@
 //! What a chart says to those who cannot see it, and the words on it.
 
+use std::borrow::Cow;
+
 use stats::Kind;
 use stats::number::{grouped, short};
 use stats::timeframe::{Span, Timeframe};
 
 use super::Spec;
+
+/// A name as people are to see it: what would not be seen, or would turn what follows around, stands there by its
+/// number. Names are whatever clients send.
+pub fn shown(name: &str) -> Cow<'_, str> {
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    // A zero-width joiner holds one picture together, of several.
+    let hidden = |c: char| hidden(c) && c != '\u{200d}';
+    if !name.contains(hidden) {
+        return name.into();
+    }
+    let mut out = String::with_capacity(name.len() + 16);
+    for c in name.chars() {
+        if hidden(c) { out.push_str(&format!("[U+{:04X}]", u32::from(c))) } else { out.push(c) }
+    }
+    out.into()
+}
 
 /// A timeframe in words for a sentence: `last week by 3 hours`.
 pub fn period(timeframe: &Timeframe) -> String {
@@ -45,6 +66,15 @@ pub fn figure(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_stands_there_by_its_number() {
+        for plain in ["signups", "température 3 °C", "日本", "\u{1f469}\u{200d}\u{1f680}"] {
+            assert_eq!(shown(plain), plain);
+        }
+        assert_eq!(shown("abc\u{202e}txt.exe"), "abc[U+202E]txt.exe");
+        assert_eq!(shown("a\0b\nc\u{7f}\u{feff}"), "a[U+0000]b[U+000A]c[U+007F][U+FEFF]");
+    }
 
     #[test]
     fn figures_read_well() {

@@ -77,7 +77,7 @@ impl Picture {
             height: self.height,
             theme,
             period: chart::words::period(&self.timeframe),
-            heading,
+            heading: chart::words::shown(&heading).into_owned(),
             figure,
             slot: chart::slot(&stat.name),
             ..Spec::of(&stat.name, series)

@@ -123,7 +123,7 @@ pub async fn names(ask: Ask, Query(params): Query<Params>) -> Answer {
     let stats = ask.app().listing.names(ask.me()?.id, &search, NAMES_MAX);
     let name = |stat: StatInfo| Name {
         id: stat.public_id.to_string(),
-        name: stat.name.to_string(),
+        name: chart::words::shown(&stat.name).into_owned(),
         kind: stat.kind,
     };
     Ok(axum::Json(Names { stats: stats.into_iter().map(name).collect() }).into_response())

@@ -189,6 +189,21 @@ async fn pages_keep_to_themselves() {
 }
 
 #[tokio::test]
+async fn names_that_deceive_are_seen_through() {
+    let house = House::new().await;
+    let id = house.send("abc\u{202e}txt.exe", Kind::Counter, &[(5, 1.0)]).await;
+    let share = format!("/stats/{id}/public");
+    house.post(&share, "public=on").await;
+    for path in ["/stats".to_owned(), format!("/stats/{id}"), format!("/s/{id}"), format!("/c.svg?s={id}")] {
+        let text = house.get(&path).await.text().to_owned();
+        assert!(text.contains("abc[U+202E]txt.exe") && !text.contains('\u{202e}'), "{path}: {text}");
+    }
+    let stats = house.get("/stats.json").await.json();
+    assert_eq!(stats["rows"][0]["stat"]["name"], "abc\u{202e}txt.exe", "programs get it as it is");
+    house.end().await;
+}
+
+#[tokio::test]
 async fn settings_change_keys_and_passwords() {
     let house = House::new().await;
     assert_eq!(
@@ -205,21 +220,6 @@ async fn settings_change_keys_and_passwords() {
     assert_ne!(renewed["access_token"], settings["access_token"]);
     let differ = house.post("/settings/password", "password=correct+horse&again=wrong+horse").await;
     assert_eq!(differ.status, 400);
-    let set =
-        house.post("/settings/password", "password=correct+horse+battery&again=correct+horse+battery").await;
-    assert_eq!(set.header("location"), "/settings?done=password", "{}", set.text());
-    let wrong = house.post("/signin", "email=me%40example.com&password=nope").await;
-    assert_eq!(wrong.status, 401);
-    let right =
-        house.post("/signin", "email=me%40example.com&password=correct+horse+battery&next=%2Fsettings").await;
-    assert_eq!((right.status.as_u16(), right.header("location")), (303, "/settings"), "{}", right.text());
-    house.end().await;
-}
-
-#[tokio::test]
-async fn a_link_works_once_and_signing_out_ends_the_session() {
-    let house = House::new().await;
-    let link = house.app.accounts.reset("me@example.com", None).await.expect("a new link").signin_secret;
     assert!(
         differ.text().contains(r#"id="again-problem" role="alert">The two passwords differ"#),
         "{}",
@@ -243,14 +243,29 @@ async fn a_link_works_once_and_signing_out_ends_the_session() {
         (Some("new-key"), Some(true))
     );
     assert_eq!(house.get("/settings/ez").await.header("location"), "/settings", "a reload of such a page");
-    assert_eq!(house.get("/stats").await.status, 303, "a reset ends all sessions");
-    let link = format!("/signin/{link}");
-    for _ in 0..2 {
+    let set =
+        house.post("/settings/password", "password=correct+horse+battery&again=correct+horse+battery").await;
+    assert_eq!(set.header("location"), "/settings?done=password", "{}", set.text());
     let stranger = house
         .post("/settings/password", "current=wrong+horse&password=another+horse&again=another+horse")
         .await;
     assert_eq!(stranger.status, 403);
     assert!(stranger.text().contains(r#"id="current-problem" role="alert">The current password is wrong"#));
+    let wrong = house.post("/signin", "email=me%40example.com&password=nope").await;
+    assert_eq!(wrong.status, 401);
+    let right =
+        house.post("/signin", "email=me%40example.com&password=correct+horse+battery&next=%2Fsettings").await;
+    assert_eq!((right.status.as_u16(), right.header("location")), (303, "/settings"), "{}", right.text());
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_link_works_once_and_signing_out_ends_the_session() {
+    let house = House::new().await;
+    let link = house.app.accounts.reset("me@example.com", None).await.expect("a new link").signin_secret;
+    assert_eq!(house.get("/stats").await.status, 303, "a reset ends all sessions");
+    let link = format!("/signin/{link}");
+    for _ in 0..2 {
         let looked = house.get_signed_out(&link).await;
         assert_eq!(
             (looked.status.as_u16(), looked.header("set-cookie")),
