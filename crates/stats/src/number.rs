@@ -41,6 +41,8 @@ impl serde::Serialize for Figure {
             figure if figure.abs() < EXACT_MAX && figure as i64 as f64 == figure => {
                 to.serialize_i64(figure as i64)
             }
+            // An integer like those below, though the next ones are not floats.
+            figure if figure.abs() < 1e21 && figure.trunc() == figure => to.serialize_i128(figure as i128),
             figure => to.serialize_f64(figure),
         }
     }
@@ -163,6 +165,12 @@ mod tests {
         let text =
             serde_json::to_string(&[3.0, 9.5, -0.0, 1e300, f64::NAN].map(Figure)).expect("plain numbers");
         assert_eq!(text, "[3,9.5,0,1e+300,null]");
+        let large = [9_007_199_254_740_998.0, -9_007_199_254_740_994.0, 1e17, 1e20, 1e21].map(Figure);
+        let text = serde_json::to_string(&large).expect("plain numbers");
+        assert_eq!(
+            text,
+            "[9007199254740998,-9007199254740994,100000000000000000,100000000000000000000,1e+21]"
+        );
     }
 
     #[test]
