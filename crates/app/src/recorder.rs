@@ -1,13 +1,16 @@
 //! Points out of the log into the head, and the head into checkpoints.
 //!
-//! One task reads (`read`), one folds and writes (`run`); a short bounded channel between them. If the store is
-//! down the writing waits, so the folding waits, so the reading waits, and the log keeps what comes.
+//! One task reads (`read`), one folds and writes (`run`); a short bounded channel between them. While a checkpoint is
+//! on its way into the store the folding goes on, so that pages show what comes even if the store is down: until as
+//! much is folded as one checkpoint takes. Then the folding waits, so the reading waits, and the log keeps what comes.
 //!
 //! See `docs/internals/recorder.md`.
 
 mod fold;
 mod load;
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -66,7 +69,12 @@ pub(crate) struct Recorder {
     /// Stats made since the last checkpoint.
     new_stats: usize,
     due: Instant,
+    /// The checkpoint that is being written: there is one at a time.
+    writing: Option<Writing>,
 }
+
+/// A checkpoint on its way into the store.
+type Writing = Pin<Box<dyn Future<Output = Result<(), Halted>> + Send>>;
 
 /// Both tasks of the recorder, ready to be spawned, and where commands go.
 pub(crate) struct Parts {
@@ -102,6 +110,7 @@ pub(crate) fn new(state: Arc<State>, subscription: Subscription, positions: &[Op
         folded: positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0),
         release,
         new_stats: 0,
+        writing: None,
     };
     Parts { reader, recorder, commands }
 }
@@ -161,9 +170,14 @@ impl Recorder {
             let full = self.is_full();
             let done = tokio::select! {
                 biased;
-                () = self.state.stop.requested() => return,
-                Some(command) = self.commands.recv() => self.obey(command).await,
-                () = tokio::time::sleep_until(self.due.into()) => self.checkpoint(false).await,
+                () = self.state.stop.requested() => {
+                    // What the store has begun, it ends; what fails is not tried again now.
+                    let _ = self.written().await;
+                    return;
+                }
+                done = ended(&mut self.writing) => done,
+                Some(command) = self.commands.recv(), if self.writing.is_none() => self.obey(command).await,
+                () = tokio::time::sleep_until(self.due.into()), if self.writing.is_none() => self.write(false).await,
                 () = tokio::time::sleep(FULL_PAUSE), if full => Ok(()),
                 batch = self.batches.recv(), if !full => match batch {
                     Some(batch) => self.take(&batch).await,
@@ -184,7 +198,10 @@ impl Recorder {
 
     async fn obey(&mut self, command: Command) -> Result<(), Halted> {
         let Command::Checkpoint(reply) = command;
-        let done = self.checkpoint(true).await;
+        let mut done = self.write(true).await;
+        if done.is_ok() {
+            done = self.written().await;
+        }
         let halted = done.is_err();
         // Whoever asked may have gone.
         let _ = reply.send(done);
@@ -203,7 +220,7 @@ impl Recorder {
             left = &left[outcome.messages..];
             let Some(next) = left.first() else { break };
             self.folded = next.position.0;
-            self.checkpoint(false).await?;
+            self.write(false).await?;
         }
         self.folded = batch.next.0;
         self.state.folded.send_modify(|folded| {
@@ -211,49 +228,86 @@ impl Recorder {
             folded.replayed |= batch.messages.is_empty();
         });
         let dirty: usize = self.state.shards.iter().map(|shard| shard.head.read().dirty()).sum();
-        if dirty >= DIRTY_MAX { self.checkpoint(false).await } else { Ok(()) }
+        if dirty >= DIRTY_MAX { self.write(false).await } else { Ok(()) }
     }
 
-    /// Writes what was folded since the last one and the position behind it, all shards at once.
-    async fn checkpoint(&mut self, last: bool) -> Result<(), Halted> {
-        let state = Arc::clone(&self.state);
-        self.due = Instant::now() + state.config.checkpoint_interval;
+    /// Begins to write what was folded since the last checkpoint and the position behind it, all shards at once, and
+    /// returns as soon as folding can go on; waits first for the checkpoint before.
+    async fn write(&mut self, last: bool) -> Result<(), Halted> {
+        self.written().await?;
+        self.due = Instant::now() + self.state.config.checkpoint_interval;
         self.new_stats = 0;
-        let started = Instant::now();
-        let to = self.folded;
-        // A position may only be written down when no loss of power can take back what is below it.
-        if let Err(error) = state.queue.sync(Position(to)).await {
-            state.health.halt(format!("the log cannot be made durable: {error}"));
-            return Err(Halted);
-        }
-        let mut writers = Vec::with_capacity(state.shards.len());
-        for shard in &state.shards {
-            writers.push(shard.writer.lock().await);
-        }
-        let mut parts = Vec::new();
-        if let Some(writer) = writers.iter().find(|writer| writer.ledger.closing.is_some()) {
-            let hours = writer.ledger.closing.as_ref().map(|closing| closing.hours.clone());
-            state.health.halt(format!("the closing of hours {hours:?} has stopped half way: restart"));
-        }
-        if state.health.is_halted() {
-            return Err(Halted);
-        }
-        for (shard, writer) in state.shards.iter().zip(&mut writers) {
-            if let Some(part) = prepare(&state, shard, writer, to, last) {
-                parts.push(part);
+        let (taken, mut is_taken) = oneshot::channel();
+        let (state, release) = (Arc::clone(&self.state), Arc::clone(&self.release));
+        let mut writing: Writing = Box::pin(checkpoint(state, release, self.folded, last, taken));
+        tokio::select! {
+            biased;
+            done = &mut writing => done,
+            _ = &mut is_taken => {
+                self.writing = Some(writing);
+                Ok(())
             }
         }
-        if parts.is_empty() {
-            return Ok(());
-        }
-        commit(&state, &mut parts).await?;
-        let keep = writers.iter().filter_map(|writer| writer.position).min().unwrap_or(0);
-        self.release.store(keep, Ordering::Release);
-        state.meters.checkpoints.inc();
-        state.meters.checkpoint_seconds.observe(started.elapsed().as_secs_f64());
-        state.meters.stats.set(state.catalog.len() as i64);
-        Ok(())
     }
+
+    /// Waits until the checkpoint that is being written, if any, is in the store.
+    async fn written(&mut self) -> Result<(), Halted> {
+        if self.writing.is_some() { ended(&mut self.writing).await } else { Ok(()) }
+    }
+}
+
+/// Resolves when what is being written is written; never if nothing is.
+async fn ended(writing: &mut Option<Writing>) -> Result<(), Halted> {
+    let Some(being_written) = writing else { return std::future::pending().await };
+    let done = being_written.await;
+    *writing = None;
+    done
+}
+
+/// Writes what is folded, which is all up to the position `to`. Nothing may be folded until it says `taken`: what
+/// comes afterwards belongs to the next one.
+async fn checkpoint(
+    state: Arc<State>,
+    release: Arc<AtomicU64>,
+    to: u64,
+    last: bool,
+    taken: oneshot::Sender<()>,
+) -> Result<(), Halted> {
+    let started = Instant::now();
+    // A position may only be written down when no loss of power can take back what is below it.
+    if let Err(error) = state.queue.sync(Position(to)).await {
+        state.health.halt(format!("the log cannot be made durable: {error}"));
+        return Err(Halted);
+    }
+    let mut writers = Vec::with_capacity(state.shards.len());
+    for shard in &state.shards {
+        writers.push(shard.writer.lock().await);
+    }
+    let mut parts = Vec::new();
+    if let Some(writer) = writers.iter().find(|writer| writer.ledger.closing.is_some()) {
+        let hours = writer.ledger.closing.as_ref().map(|closing| closing.hours.clone());
+        state.health.halt(format!("the closing of hours {hours:?} has stopped half way: restart"));
+    }
+    if state.health.is_halted() {
+        return Err(Halted);
+    }
+    for (shard, writer) in state.shards.iter().zip(&mut writers) {
+        if let Some(part) = prepare(&state, shard, writer, to, last) {
+            parts.push(part);
+        }
+    }
+    // The recorder may have gone.
+    let _ = taken.send(());
+    if parts.is_empty() {
+        return Ok(());
+    }
+    commit(&state, &mut parts).await?;
+    let keep = writers.iter().filter_map(|writer| writer.position).min().unwrap_or(0);
+    release.store(keep, Ordering::Release);
+    state.meters.checkpoints.inc();
+    state.meters.checkpoint_seconds.observe(started.elapsed().as_secs_f64());
+    state.meters.stats.set(state.catalog.len() as i64);
+    Ok(())
 }
 
 /// One shard's part of a checkpoint; `None` if nothing has changed.

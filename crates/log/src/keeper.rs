@@ -24,6 +24,8 @@ pub(crate) struct Keeper {
     saved: Instant,
     /// When a rewrite last failed.
     unwritable: Option<Instant>,
+    /// Why cursors could not be saved the last time: said once, until it is another reason or none.
+    unsaved: Option<String>,
 }
 
 /// Names of spares; the numbers mean nothing.
@@ -36,7 +38,7 @@ pub(crate) fn spare_name() -> String {
 
 impl Keeper {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, saved: Instant::now(), unwritable: None }
+        Self { shared, saved: Instant::now(), unwritable: None, unsaved: None }
     }
 
     /// Works until told to stop.
@@ -78,11 +80,24 @@ impl Keeper {
             self.saved = Instant::now();
             shared.marks_changed.store(false, Relaxed);
             let marks = shared.marks.lock().clone();
-            if let Err(error) = marks.save(&*shared.files, &shared.config.dir) {
-                tracing::warn!(%error, "cursors were not saved; tried again soon");
+            let outcome = marks.save(&*shared.files, &shared.config.dir).map_err(|error| error.to_string());
+            let failed = outcome.err();
+            if failed.is_some() {
                 shared.marks_changed.store(true, Relaxed);
             }
+            self.tell_unsaved(failed);
         }
+    }
+
+    fn tell_unsaved(&mut self, now: Option<String>) {
+        match (&self.unsaved, &now) {
+            (before, Some(error)) if before.as_ref() != Some(error) => {
+                tracing::warn!(error, "cursors cannot be saved; it is tried again every second");
+            }
+            (Some(_), None) => tracing::info!("cursors are saved again"),
+            _ => {}
+        }
+        self.unsaved = now;
     }
 
     fn rewrite(&mut self) {

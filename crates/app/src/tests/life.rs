@@ -93,8 +93,8 @@ async fn the_store_may_fail_before_or_after_it_has_written() {
 }
 
 #[tokio::test]
-async fn while_the_store_is_down_numbers_are_taken_and_it_says_so() {
-    let house = House::new().await;
+async fn while_the_store_is_down_numbers_are_taken_and_shown_and_it_says_so() {
+    let mut house = House::new().await;
     house.store.plan(&[Fault::Before; 1_000]);
     house.count("a", 1.0).await;
     house.app.settled().await;
@@ -102,12 +102,17 @@ async fn while_the_store_is_down_numbers_are_taken_and_it_says_so() {
         house.app.readiness().err().filter(|reason| reason.contains("store"))
     })
     .await;
-    house.count("a", 2.0).await;
+    for (number, total) in [(2.0, 3.0), (4.0, 7.0)] {
+        house.count("a", number).await;
+        tokio::time::timeout(Duration::from_secs(20), house.app.settled()).await.expect("folding goes on");
+        assert_eq!(house.total("a", "1h1m").await, total);
+    }
+    assert!(house.app.readiness().is_err(), "nothing of it is written down");
     house.store.heal();
     base::testkit::eventually(Duration::from_secs(20), "it recovers", async || house.app.readiness().ok())
         .await;
     house.app.settled().await;
-    assert_eq!(house.total("a", "1h1m").await, 3.0);
+    assert_eq!(house.total("a", "1h1m").await, 15.0, "each once");
     house.kill().await;
 }
 
@@ -280,6 +285,36 @@ async fn a_point_that_is_read_again_revives_nothing() {
     house.count("a", 1.0).await;
     house.checkpoint().await;
     house.clock.advance(MINUTE);
+#[tokio::test]
+async fn a_log_that_is_gone_is_refused_and_one_that_ends_early_is_counted() {
+    let mut house = House::new().await;
+    house.count("a", 1.0).await;
+    house.checkpoint().await;
+    house.count("a", 2.0).await;
+    house.app.settled().await;
+    let mut stopped = house.kill().await;
+    let segments = stopped.take_segments();
+    stopped.forget_cursors();
+    let (refused, stopped) = stopped.refused().await;
+    assert_eq!(refused.kind(), base::ErrorKind::Conflict);
+    assert!(refused.to_string().contains("the log is gone"), "{refused}");
+    // Put back, nothing is missing: the refused start has changed nothing.
+    stopped.put_back(segments);
+    house = stopped.start().await;
+    house.app.settled().await;
+    assert_eq!((house.total("a", "1h1m").await, house.app.state.meters.log_gap_bytes.get()), (3.0, 0));
+    // What was written down and what was not, cut off together.
+    house.checkpoint().await;
+    house.count("a", 4.0).await;
+    house.app.settled().await;
+    let stopped = house.kill().await;
+    stopped.cut_segments(100);
+    house = stopped.start().await;
+    assert!(house.app.state.meters.log_gap_bytes.get() > 0);
+    assert_eq!(house.total("a", "1h1m").await, 3.0, "what was written down is there");
+    house.kill().await;
+}
+
     house.count("a", 2.0).await;
     house.app.settled().await;
     house.clock.advance(MINUTE);
@@ -575,6 +610,33 @@ async fn old_minutes_and_hours_go_and_their_sums_stay() {
         House::with(crate::Config { keep_minutes: DAY * 2, keep_hours: DAY * 60, ..config() }, NOON).await;
     for minute in 0..90 {
         house.send(&[("a", stats::Kind::Counter, 1.0, NOON + MINUTE * minute)]).await;
+#[tokio::test]
+async fn a_stat_began_with_its_earliest_number_wherever_that_is_kept() {
+    let mut house = House::new().await;
+    let at = |hours: u32| NOON - HOUR * hours;
+    house.send(&[("a", stats::Kind::Counter, 1.0, at(0)), ("a", stats::Kind::Counter, 1.0, at(30))]).await;
+    house.checkpoint().await;
+    let since = async |house: &House| {
+        let stat = house.app.catalog.by_name(ME, "a").expect("there");
+        house.app.charts.since(&stat).await.expect("the store answers")
+    };
+    assert_eq!(since(&house).await, at(30), "in the head");
+    house.clock.advance(2 * DAY);
+    house.close().await;
+    assert_eq!(since(&house).await, at(30), "it was looked up once");
+    house = house.restart().await;
+    let day = calendar::day_start(calendar::day(at(30)));
+    assert_eq!(since(&house).await, day, "of a day that is rolled up, the day");
+    house.send(&[("a", stats::Kind::Counter, 1.0, at(50))]).await;
+    house.app.settled().await;
+    assert_eq!(since(&house).await, at(50), "late numbers move it");
+    // An hour with one number at its end: before it, nothing was counted.
+    let hour = Window { start: at(1) + MINUTE, step_seconds: 60, count: 60 };
+    assert_eq!(house.series("a", hour).await.drawn()[58..], [Some(0.0), Some(1.0)]);
+    assert_eq!(house.series("a", hour).await.drawn()[0], Some(0.0));
+    house.kill().await;
+}
+
     }
     house.clock.advance(DAY);
     house.checkpoint().await;
@@ -610,33 +672,6 @@ async fn old_minutes_and_hours_go_and_their_sums_stay() {
     house.close().await;
     assert_eq!(kept().await, [DaysOfYear]);
     assert_eq!(house.total("a", "1y1d").await, 95.0);
-#[tokio::test]
-async fn a_stat_began_with_its_earliest_number_wherever_that_is_kept() {
-    let mut house = House::new().await;
-    let at = |hours: u32| NOON - HOUR * hours;
-    house.send(&[("a", stats::Kind::Counter, 1.0, at(0)), ("a", stats::Kind::Counter, 1.0, at(30))]).await;
-    house.checkpoint().await;
-    let since = async |house: &House| {
-        let stat = house.app.catalog.by_name(ME, "a").expect("there");
-        house.app.charts.since(&stat).await.expect("the store answers")
-    };
-    assert_eq!(since(&house).await, at(30), "in the head");
-    house.clock.advance(2 * DAY);
-    house.close().await;
-    assert_eq!(since(&house).await, at(30), "it was looked up once");
-    house = house.restart().await;
-    let day = calendar::day_start(calendar::day(at(30)));
-    assert_eq!(since(&house).await, day, "of a day that is rolled up, the day");
-    house.send(&[("a", stats::Kind::Counter, 1.0, at(50))]).await;
-    house.app.settled().await;
-    assert_eq!(since(&house).await, at(50), "late numbers move it");
-    // An hour with one number at its end: before it, nothing was counted.
-    let hour = Window { start: at(1) + MINUTE, step_seconds: 60, count: 60 };
-    assert_eq!(house.series("a", hour).await.drawn()[58..], [Some(0.0), Some(1.0)]);
-    assert_eq!(house.series("a", hour).await.drawn()[0], Some(0.0));
-    house.kill().await;
-}
-
     house.kill().await;
 }
 
