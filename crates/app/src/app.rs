@@ -16,6 +16,7 @@ use crate::accounts::Accounts;
 use crate::catalog::Catalog;
 use crate::charts::Charts;
 use crate::closing;
+use crate::fit::{self, READER};
 use crate::head::Head;
 use crate::intake::Intake;
 use crate::ledger::Ledger;
@@ -30,8 +31,6 @@ use crate::writer::{Halted, Writer};
 
 /// The setting that holds the number of shards.
 const SHARDS_SETTING: &str = "shards";
-/// Under this name the log keeps what the recorder has not written down yet.
-const READER: &str = "recorder";
 /// Bytes of log that are not recorded yet, from which on this process says that it is not ready.
 const BEHIND_BYTES_MAX: u64 = 1 << 30;
 /// How long a start waits for what the log held: usually milliseconds. After it, numbers of stats that are not known
@@ -61,8 +60,9 @@ pub struct Config {
     /// Most stats of an account, trash included; numbers of further names are refused. Default 1,000,000. Each takes
     /// about 1 KB of memory, and whoever reads an EZ key in a page can make them.
     pub stats_per_account_max: usize,
-    /// Start with a store that is older than the log: numbers that only a newer store had stay missing. Default
-    /// false: such a start is refused, because going on makes it hard to go back to the newer store.
+    /// Start with a store and a log that do not belong together (an older or a new store, a log that is gone): what
+    /// only the missing one had stays missing. Default false: such a start is refused, because going on makes it hard
+    /// to go back.
     pub accept_log_gap: bool,
     /// Minutes of open hours that a shard keeps in memory, 48 bytes each; beyond it the oldest hours are
     /// closed early, and at twice as many no more are read from the log; default 1,000,000.
@@ -114,8 +114,8 @@ impl App {
     /// closing, retention and Eyrie's own stats as tasks of `tasks`.
     ///
     /// # Errors
-    /// What the store and the queue say; Unavailable if a ledger in the store cannot be read; Conflict if the store
-    /// is older than the log (see [`Config::accept_log_gap`]).
+    /// What the store and the queue say; Unavailable if a ledger in the store cannot be read; Conflict if store
+    /// and log do not belong together (see [`Config::accept_log_gap`]).
     pub async fn start(
         config: Config,
         clock: Clock,
@@ -132,26 +132,12 @@ impl App {
         let (mut shards, trust) = open_shards(&config, &clock, store.as_ref(), shards).await?;
         let positions: Vec<Option<u64>> =
             shards.iter_mut().map(|shard| shard.writer.get_mut().position).collect();
-        // A restored folder may have positions of a longer log: that part of the history is never reused.
+        let meters = Meters::new(metrics);
+        fit::check(config.accept_log_gap, &queue, &topics, &positions, &meters)?;
+        // Positions of a longer log that is gone: that part of the history is never reused.
         let latest = positions.iter().flatten().copied().max().unwrap_or(0);
         queue.log().advance_to(Position(latest));
         let from = positions.iter().map(|position| position.unwrap_or(0)).min().unwrap_or(0);
-        let meters = Meters::new(metrics);
-        if let Some(upto) = queue.released_behind(READER, &topics, Position(from)) {
-            meters.log_gap_bytes.inc_by(upto.0 - from);
-            if !config.accept_log_gap {
-                return Err(Error::Conflict(format!(
-                    "the store is older than the log: it has recorded up to position {from}, and up to {} the log has \
-                     been freed, because a newer store had it",
-                    upto.0
-                )));
-            }
-            tracing::error!(
-                recorded = from,
-                released = upto.0,
-                "the store is older than the log: what was recorded between these positions may be missing for good"
-            );
-        }
         let state = Arc::new(State {
             shards,
             trust: parking_lot::Mutex::new(trust),

@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod charts;
 mod closing;
 pub mod error;
+mod fit;
 mod head;
 pub mod intake;
 mod ladder;

@@ -110,8 +110,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) overrides: Overrides,
 
-    /// Starts although the store is older than the log, as after half a restore: numbers that only a newer store had
-    /// stay missing.
+    /// Starts although store and log do not belong together, as after half a restore or with one of them lost: numbers
+    /// that only the missing one had stay missing.
     #[arg(long)]
     pub(crate) accept_log_gap: bool,
 

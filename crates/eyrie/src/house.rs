@@ -48,6 +48,14 @@ impl House {
         let queue = queue::Queue::open(log.clone(), &folder.log()).context("cannot open the queue")?;
         let store =
             store::open_sqlite_with(&folder.store(), config.store).await.context("cannot open the store")?;
+        if recovery.records > 0 && !config.app.accept_log_gap {
+            let accounts = store.accounts().await.context("cannot read the store")?;
+            if accounts.is_empty() {
+                let reason =
+                    "the store is new and the log is not: it holds numbers of accounts that are gone";
+                return Err(what_to_do(app::Error::Conflict(reason.to_owned())));
+            }
+        }
         let app =
             App::start(config.app.clone(), clock.clone(), store.clone(), queue.clone(), &metrics, &tasks)
                 .await
@@ -118,8 +126,8 @@ fn what_to_do(error: app::Error) -> anyhow::Error {
     let error = anyhow::Error::from(error);
     match error.downcast_ref::<app::Error>() {
         Some(app::Error::Conflict(_)) => error.context(
-            "cannot start: put the newer store back or restore a newer backup, which brings its own log; or accept with \
-             `eyrie serve --accept-log-gap` that some numbers stay missing",
+            "cannot start: put back the store (eyrie.db) and the log (log/) that belong together, or restore a backup, \
+             which has both; or accept with `eyrie serve --accept-log-gap` that some numbers stay missing",
         ),
         _ => error.context("cannot start the application"),
     }

@@ -338,6 +338,12 @@ impl Log {
         (cut || segments.iter().any(rewritten)).then_some(Lsn(released))
     }
 
+    /// Up to where `owner` has released any of `streams`, by the marks of the last run until it releases more; 0 if it
+    /// never has.
+    pub fn released(&self, owner: &str, streams: &[StreamId]) -> Lsn {
+        Lsn(self.0.shared.marks.lock().furthest(owner, streams))
+    }
+
     fn mark(&self, owner: &str, stream: Option<u32>, keep: Lsn) -> Result<(), Error> {
         let shared = &self.0.shared;
         if shared.marks.lock().release(owner, stream, keep.0)? {

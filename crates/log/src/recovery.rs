@@ -61,6 +61,15 @@ pub(crate) fn recover(config: &Config, files: &dyn Files) -> Result<Found, Error
             found.damage.note(&candidate.name, 0, SEGMENT_HEAD_BYTES, "the header is damaged");
         }
         let header = candidate.header.unwrap_or_else(|| candidate.guess(next.map(|(base, _)| base)));
+        if header.form == Form::Whole && candidate.file_bytes < header.length {
+            // Files have their full length before they hold anything: no crash makes one shorter.
+            found.damage.note(
+                &candidate.name,
+                candidate.file_bytes,
+                header.length,
+                "the file ends before them",
+            );
+        }
         let segment = Segment::new(header, candidate.file.clone(), candidate.file_bytes, None);
         let segment = Arc::new(segment);
         if let Some((_, Some(next))) = next

@@ -139,6 +139,13 @@ impl Queue {
         self.log.released_behind(name, &streams, from)
     }
 
+    /// Up to where `name` has released any of `topics` in the last run; 0 if it never has. Ask before
+    /// [`subscribe`](Self::subscribe).
+    pub fn released(&self, name: &str, topics: &[Topic]) -> Lsn {
+        let streams: Vec<StreamId> = topics.iter().map(Topic::stream).collect();
+        self.log.released(name, &streams)
+    }
+
     /// Resolves once everything below `upto` is on the device.
     ///
     /// # Errors

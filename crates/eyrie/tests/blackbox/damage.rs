@@ -136,3 +136,56 @@ fn a_store_older_than_the_log_is_refused_until_that_is_accepted() {
     server.stop();
     home.serve_with(&small).stop();
 }
+
+#[test]
+fn a_store_or_a_log_that_is_missing_is_noticed() {
+    let home = Home::new();
+    let token = home.account();
+    let unrecorded = [("EYRIE_STATS_CHECKPOINT", "1h")];
+    let server = home.serve_with(&unrecorded);
+    server.count("kept in the log", 1.0, hours_ago(1));
+    server.kill();
+    let (store, aside) = (home.data().join("eyrie.db"), home.data().join("aside"));
+    fs::rename(&store, &aside).expect("moved");
+    for file in ["eyrie.db-wal", "eyrie.db-shm"] {
+        let _ = fs::rename(home.data().join(file), home.data().join(file.replace("eyrie.db", "aside")));
+    }
+    let start = || {
+        let refused = home.command(["serve", "--listen", "127.0.0.1:0"]).output().expect("it runs");
+        (refused.status.success(), text(&refused.stderr))
+    };
+    let (started, said) = start();
+    assert!(!started && said.contains("accounts that are gone"), "{said}");
+    assert!(said.contains("--accept-log-gap"), "it says how to go on: {said}");
+    for file in ["", "-wal", "-shm"] {
+        let _ =
+            fs::rename(home.data().join(format!("aside{file}")), home.data().join(format!("eyrie.db{file}")));
+    }
+    // Everything is as it was; and now the log goes, with what is written down and what is not.
+    let server = home.serve();
+    server.reaches(&token, "kept in the log", hours_ago(1), 1.0);
+    server.stop();
+    fs::remove_dir_all(home.data().join("log")).expect("removed");
+    let (started, said) = start();
+    assert!(!started && said.contains("the log is gone"), "{said}");
+}
+
+#[test]
+fn a_log_that_was_cut_is_reported() {
+    let home = Home::new();
+    home.account();
+    let server = home.serve_with(&[("EYRIE_STATS_CHECKPOINT", "1h")]);
+    server.count("cut", 1.0, hours_ago(1));
+    server.kill();
+    let segment = home.data().join("log/0000000000000000.seg");
+    let file = fs::OpenOptions::new().write(true).open(&segment).expect("it opens");
+    file.set_len(4_096).expect("it is cut");
+    drop(file);
+    let server = home.serve();
+    eventually("the damage is logged", || {
+        let logged = server.logged();
+        let named = |line: &str| line.contains("ERROR") && line.contains("the file ends before them");
+        logged.lines().any(named).then_some(())
+    });
+    server.stop();
+}
