@@ -228,6 +228,25 @@ impl Accounts {
         self.with_link(&account).await
     }
 
+    /// Shuts an account: its EZ key is off, its user key and access token are new and told to nobody, its password,
+    /// sessions and links are gone. What it has stays; [`reset`](Self::reset) lets its owner in again.
+    pub async fn close(&self, email: &str) -> Result<AccountInfo, Error> {
+        self.refresh().await?;
+        let id = self.0.snapshot.load().by_email(email).map(|account| AccountId(account.id));
+        let id = id.ok_or(Error::NotFound("account"))?;
+        let account = self
+            .change(id, |account, _| {
+                account.ez_enabled = false;
+                account.user_key = base::id::secret();
+                account.access_token = base::id::secret();
+                account.password_hash = None;
+                Ok(())
+            })
+            .await?;
+        self.0.store.clear_sessions(id.0).await?;
+        Ok(AccountInfo::from(&account))
+    }
+
     /// Whom a link signs in, without using it up.
     ///
     /// # Errors

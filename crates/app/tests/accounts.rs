@@ -209,6 +209,29 @@ async fn a_password_that_another_process_has_just_reset_opens_nothing() {
 }
 
 #[tokio::test]
+async fn a_closed_account_is_of_no_use_to_whoever_knew_its_keys() {
+    let House { accounts, .. } = &House::new().await;
+    let made = accounts.create("ann@example.com", Some("ann")).await.unwrap();
+    let ann = made.account;
+    let session = accounts.sign_in_by_link(&made.signin_secret).await.unwrap();
+    accounts.set_password(ann.id, None, "long enough", Some(&session)).await.unwrap();
+    assert_eq!(accounts.by_user_key(&ann.user_key), Some(ann.id));
+
+    let closed = accounts.close("Ann@example.com").await.unwrap();
+    assert_eq!((closed.id, closed.has_password, closed.ez_enabled), (ann.id, false, false));
+    assert_eq!(accounts.by_ez_key("ann"), Some((ann.id, false)));
+    assert_eq!(accounts.by_user_key(&ann.user_key), None);
+    assert_eq!(accounts.by_access_token(&ann.access_token), None);
+    assert!(accounts.by_session(&session).await.unwrap().is_none());
+    let password = accounts.sign_in_by_password("ann@example.com", "long enough").await;
+    assert_eq!(kind(password), ErrorKind::Denied);
+    assert_eq!(kind(accounts.close("nobody@example.com").await), ErrorKind::NotFound);
+
+    let link = accounts.reset("ann@example.com", None).await.unwrap();
+    assert!(accounts.sign_in_by_link(&link.signin_secret).await.is_ok(), "its owner comes in again");
+}
+
+#[tokio::test]
 async fn what_another_process_makes_is_seen() {
     let House { accounts, folder, clock, .. } = &House::new().await;
     let tasks = TaskGroup::new();

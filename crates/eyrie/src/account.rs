@@ -1,9 +1,9 @@
-//! `eyrie account create|list|reset`: opens the store directly, beside a running server or without one.
+//! `eyrie account create|list|reset|close`: opens the store directly, beside a running server or without one.
 
 use anyhow::Context as _;
 use app::accounts::{AccountInfo, Accounts, OWNER, WithLink};
 
-use crate::cli::{AccountArgs, ListArgs};
+use crate::cli::{AccountArgs, CloseArgs, ListArgs};
 use crate::folder::Folder;
 
 /// What links begin with where no server has ever run on the folder.
@@ -26,6 +26,15 @@ pub(crate) fn reset(args: &AccountArgs) -> anyhow::Result<()> {
     with_accounts(Folder::open(&args.data.folder()?)?, async |accounts, folder| {
         let reset = accounts.reset(&args.email, args.ezkey.as_deref()).await?;
         print(&reset, &folder, args.json)
+    })
+}
+
+/// Shuts an account.
+pub(crate) fn close(args: &CloseArgs) -> anyhow::Result<()> {
+    with_accounts(Folder::open(&args.data.folder()?)?, async |accounts, _| {
+        let closed = accounts.close(&args.email).await?;
+        println!("{} is closed: a running server knows it within seconds. Its stats stay.", closed.email);
+        Ok(())
     })
 }
 

@@ -171,6 +171,25 @@ Examples:
   eyrie account reset --email owner@localhost
   eyrie account reset --email owner@localhost --ezkey a-new-key")]
     Reset(AccountArgs),
+
+    /// Shuts an account: nobody can send, read or sign in with what it has had.
+    #[command(after_help = "\
+Examples:
+  eyrie account close --email ann@example.com
+
+Its stats stay, and public pages of them too; `eyrie account reset` lets its owner in again, and in the settings the
+EZ key can be switched on again.")]
+    Close(CloseArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CloseArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+
+    /// The account's email.
+    #[arg(long)]
+    pub(crate) email: String,
 }
 
 #[derive(Args, Debug)]

@@ -58,6 +58,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Account(AccountCommand::Create(args)) => account::create(&args),
         Command::Account(AccountCommand::List(args)) => account::list(&args),
         Command::Account(AccountCommand::Reset(args)) => account::reset(&args),
+        Command::Account(AccountCommand::Close(args)) => account::close(&args),
         Command::Backup(args) => backup::backup(&args),
         Command::Restore(args) => backup::restore(&args),
         Command::Bench(bench) => bench::run(&bench),
