@@ -57,6 +57,8 @@ pub(crate) struct Server {
     pub(crate) listen: Vec<SocketAddr>,
     /// How long a drain may take before the process ends anyway.
     pub(crate) drain_patience: Duration,
+    /// Whether `/metrics` answers.
+    pub(crate) metrics: bool,
 }
 
 impl Default for Config {
@@ -65,6 +67,7 @@ impl Default for Config {
             server: Server {
                 listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))],
                 drain_patience: Duration::from_secs(30),
+                metrics: true,
             },
             ingest: ingest::Config::default(),
             log: log::Config::new(""),

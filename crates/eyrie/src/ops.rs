@@ -17,8 +17,8 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// The older format, which every tool reads: for whoever does not ask.
 const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The three routes.
-pub(crate) fn router(app: App, metrics: Metrics, gauges: LogGauges) -> Router {
+/// `/healthz` and `/readyz`.
+pub(crate) fn health(app: App) -> Router {
     let ready = move || {
         let answer = match app.readiness() {
             Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
@@ -26,6 +26,11 @@ pub(crate) fn router(app: App, metrics: Metrics, gauges: LogGauges) -> Router {
         };
         async move { answer }
     };
+    Router::new().route("/healthz", get(async || "alive\n")).route("/readyz", get(ready))
+}
+
+/// `/metrics`.
+pub(crate) fn metrics(metrics: Metrics, gauges: LogGauges) -> Router {
     let render = move |headers: HeaderMap| {
         gauges.refresh();
         let text = metrics.render();
@@ -36,10 +41,7 @@ pub(crate) fn router(app: App, metrics: Metrics, gauges: LogGauges) -> Router {
         };
         async move { answer.into_response() }
     };
-    Router::new()
-        .route("/healthz", get(async || "alive\n"))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(render))
+    Router::new().route("/metrics", get(render))
 }
 
 fn wants_openmetrics(headers: &HeaderMap) -> bool {

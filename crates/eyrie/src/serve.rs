@@ -97,11 +97,12 @@ async fn someone(house: &House, owner: &str) -> anyhow::Result<String> {
 /// Everything but the ingest paths.
 fn rest_of_the_paths(house: &House, config: &Config, stop: Stop) -> Router {
     let pages = web::Config { stop: Some(stop), ..config.web.clone() };
-    web::router(house.app.clone(), pages).merge(ops::router(
-        house.app.clone(),
-        house.metrics.clone(),
-        house.gauges.clone(),
-    ))
+    let pages = web::router(house.app.clone(), pages).merge(ops::health(house.app.clone()));
+    if config.server.metrics {
+        pages.merge(ops::metrics(house.metrics.clone(), house.gauges.clone()))
+    } else {
+        pages
+    }
 }
 
 /// What printed links begin with: the public URL, else the first address, else as this machine reaches it.

@@ -91,6 +91,11 @@ pub(super) const SETTINGS: &[Setting] = &[
         "How long open requests may go on after a shutdown was asked for.",
     ),
     setting(
+        "server.metrics",
+        Slot::Flag(|c| &mut c.server.metrics),
+        "Answer /metrics, to whoever asks; false: 404.",
+    ),
+    setting(
         "ingest.quiet",
         Slot::Flag(|c| &mut c.ingest.quiet),
         "Answer 204 without a body to numbers that were taken; default 200 and a body, which every client accepts.",

@@ -18,6 +18,15 @@ fn it_says_that_it_lives_and_is_ready() {
 }
 
 #[test]
+fn the_figures_can_be_kept_to_oneself() {
+    let home = Home::new();
+    let server = home.serve_with(&[("EYRIE_SERVER_METRICS", "false")]);
+    let asked = ["/metrics", "/healthz", "/readyz"].map(|path| wire::get(server.address, path).status);
+    assert_eq!(asked, [404, 200, 200]);
+    server.stop();
+}
+
+#[test]
 fn promtool_accepts_the_metrics() {
     let home = Home::new();
     home.account();
