@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{layers, shell, tools};
+use crate::{layers, shell, suites as other_suites, tools};
 
 /// Folders with TypeScript to check, each with a compiler of its own.
 const TYPESCRIPT: &[&str] = &["crates/web/ui", "e2e"];
@@ -19,17 +19,24 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     Err(failed).context("cannot run eyrie")
 }
 
-/// Everything that `cargo test` runs, doc tests, and the browser.
+/// Everything that `cargo test` runs, doc tests, the browser, and the suites of NSQ's clients.
 pub(crate) fn test() -> Result<()> {
     tools::ensure()?;
     tests()?;
-    browser(&[])
+    browser(&[])?;
+    clients(&[])
 }
 
 /// The browser tests.
 pub(crate) fn e2e(args: &[String]) -> Result<()> {
     tools::ensure()?;
     browser(args)
+}
+
+/// The suites of NSQ's clients.
+pub(crate) fn suites(names: &[String]) -> Result<()> {
+    tools::ensure()?;
+    clients(names)
 }
 
 /// Everything, cheapest first. Prints how long each part took.
@@ -51,6 +58,7 @@ pub(crate) fn ci() -> Result<()> {
     })?;
     part("tests", &tests)?;
     part("browser", &|| browser(&[]))?;
+    part("suites", &|| clients(&[]))?;
     part("docs", &|| {
         let arguments = ["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"];
         // Private items are documented too, so a link to one is no mistake.
@@ -83,10 +91,21 @@ fn types() -> Result<()> {
     Ok(())
 }
 
-/// The pages in Debian's Chromium; Playwright starts the development binary itself. It is built the way the
-/// tests build it, with the same features, so that after them there is nothing to do.
+/// The tests that NSQ's clients ship, against the development binary.
+fn clients(names: &[String]) -> Result<()> {
+    build_for_tests()?;
+    other_suites::run(&binary("debug"), names)
+}
+
+/// Builds the development binary the way the tests build it, with the same features, so that after them
+/// there is nothing to do.
+fn build_for_tests() -> Result<()> {
+    shell::run(shell::cargo().args(["build", "--workspace", "--test", "blackbox", "--locked"]))
+}
+
+/// The pages in Debian's Chromium; Playwright starts the development binary itself.
 fn browser(args: &[String]) -> Result<()> {
-    shell::run(shell::cargo().args(["build", "--workspace", "--test", "blackbox", "--locked"]))?;
+    build_for_tests()?;
     let mut playwright = shell::command("npx");
     playwright.args(["--no-install", "playwright", "test"]).args(args).current_dir(shell::root().join("e2e"));
     shell::run(playwright.env("EYRIE_BIN", binary("debug")))

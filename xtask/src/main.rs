@@ -1,11 +1,13 @@
-//! The project's chores: `cargo xtask run|test|e2e|ci|layers`.
+//! The project's chores: `cargo xtask run|test|e2e|suites|ci|layers`.
 //!
 //! Read in this order: [`chores`] (what each command does), [`tools`] (what tests need from the machine),
-//! [`layers`] (who may use whom, and which licences), [`shell`] (how commands are run).
+//! [`suites`] (other people's tests), [`layers`] (who may use whom, and which licences), [`shell`] (how
+//! commands are run).
 
 mod chores;
 mod layers;
 mod shell;
+mod suites;
 mod tools;
 
 use std::process::ExitCode;
@@ -44,6 +46,17 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Runs the test suites of NSQ's clients against our daemons.
+    Suites {
+        /// Which: nsqjs, gnsq, tokio-nsq; all by default.
+        names: Vec<String>,
+    },
+    /// The part of `suites` that runs inside a network namespace.
+    #[command(hide = true)]
+    SuiteTokioNsq {
+        /// Where the daemons keep their data.
+        data: std::path::PathBuf,
+    },
     /// What continuous integration runs: format, lints, types, layers, tests, docs.
     Ci,
     /// Checks who uses whom, licences, and crates that must not be in the tree.
@@ -55,6 +68,8 @@ fn main() -> ExitCode {
         Command::Run { args } => chores::run(&args),
         Command::Test => chores::test(),
         Command::E2e { args } => chores::e2e(&args),
+        Command::Suites { names } => chores::suites(&names),
+        Command::SuiteTokioNsq { data } => suites::tokio_nsq_inside(&data),
         Command::Ci => chores::ci(),
         Command::Layers => layers::check(),
     };

@@ -11,8 +11,13 @@ use anyhow::{Result, bail};
 use crate::shell;
 
 /// Program, the Debian package it comes from, and who needs it.
-const PROGRAMS: &[(&str, &str, &str)] =
-    &[("chromium", "chromium", "the browser tests"), ("promtool", "prometheus", "the test of /metrics")];
+const PROGRAMS: &[(&str, &str, &str)] = &[
+    ("chromium", "chromium", "the browser tests"),
+    ("promtool", "prometheus", "the test of /metrics"),
+    ("python3", "python3-venv", "the suite of gnsq"),
+    ("unshare", "util-linux", "the suites of NSQ's clients"),
+    ("ip", "iproute2", "the suites of NSQ's clients"),
+];
 
 /// Folders with a package-lock.json of their own, and the folder that `npm ci` makes.
 const NPM_FOLDERS: &[&str] = &["e2e", "e2e/clients"];
@@ -25,7 +30,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs what is missing.
 pub(crate) fn ensure() -> Result<()> {
-    let missing: Vec<_> = PROGRAMS.iter().filter(|(program, ..)| shell::find(program).is_none()).collect();
+    let missing: Vec<_> = PROGRAMS.iter().filter(|(program, ..)| !is_there(program)).collect();
     if !missing.is_empty() {
         let packages: Vec<&str> = missing.iter().map(|(_, package, _)| *package).collect();
         if !is_root() {
@@ -47,7 +52,21 @@ pub(crate) fn ensure() -> Result<()> {
     Ok(())
 }
 
-fn is_root() -> bool {
+/// Whether a program can be used; Debian's Python comes without what makes environments.
+fn is_there(program: &str) -> bool {
+    if shell::find(program).is_none() {
+        return false;
+    }
+    if program != "python3" {
+        return true;
+    }
+    let mut python = Command::new(program);
+    python.args(["-c", "import ensurepip, venv"]).stderr(std::process::Stdio::null());
+    python.status().is_ok_and(|status| status.success())
+}
+
+/// Whether everything is allowed.
+pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
