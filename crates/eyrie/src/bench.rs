@@ -1,13 +1,14 @@
 //! `eyrie bench`: the figures of `docs/internals/numbers.md`, made by the program itself.
 //!
 //! Read in this order: [`process`] (a server as a child, its CPU), [`load`] (the load generator), [`engine`] (no HTTP),
-//! [`ingest`], [`record`], [`query`].
+//! [`ingest`], [`record`], [`query`], [`queue`].
 
 mod engine;
 mod ingest;
 mod load;
 mod process;
 mod query;
+mod queue;
 mod record;
 
 use clap::{Args, Subcommand};
@@ -42,6 +43,14 @@ Examples:
   eyrie bench query
   eyrie bench query --stats 10000")]
     Query(query::Options),
+    /// Messages a second and CPU a message of the NSQ daemon, beside Redis and NATS.
+    #[command(after_help = "\
+Examples:
+  eyrie bench queue                                   # all levels; redis-server and nats-server if installed
+  eyrie bench queue --only 'nsqd memory' --backlog 0
+
+Run a release build. Figures are of this machine at this moment: compare ratios within one run.")]
+    Queue(queue::Options),
 }
 
 /// Runs a benchmark and prints its figures.
@@ -54,6 +63,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         What::Ingest(options) => runtime.block_on(ingest::run(options)),
         What::Record(options) => runtime.block_on(record::run(options)),
         What::Query(options) => runtime.block_on(query::run(options)),
+        What::Queue(options) => queue::run(options),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A server as a child of the benchmark, and what it costs.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -33,53 +33,75 @@ impl Server {
             .spawn()
             .context("starting eyrie serve")?;
         let stdout = child.stdout.take().context("the child's output")?;
+        Self::announced(child, stdout, |line| line.strip_prefix("listening on http://")?.trim().parse().ok())
+    }
+
+    /// A child that says where it listens in a line that `address` understands. Its output is read to the
+    /// end, so that it never waits for us.
+    pub(super) fn announced(
+        mut child: Child,
+        output: impl Read + Send + 'static,
+        address: fn(&str) -> Option<SocketAddr>,
+    ) -> anyhow::Result<Self> {
         let (address_to, address_from) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if let Some(address) = line.strip_prefix("listening on http://") {
-                    let _ = address_to.try_send(address.trim().parse::<SocketAddr>());
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Some(address) = address(&line) {
+                    let _ = address_to.try_send(address);
                 }
             }
         });
         match address_from.recv_timeout(START_PATIENCE) {
-            Ok(Ok(address)) => Ok(Self { child, address }),
-            _ => {
+            Ok(address) => Ok(Self { child, address }),
+            Err(_) => {
                 let _ = child.kill();
-                bail!("eyrie serve did not say where it listens within {START_PATIENCE:?}")
+                bail!("the server did not say where it listens within {START_PATIENCE:?}")
             }
         }
     }
 
-    /// nginx answering 204 to everything, as the ruler; `None` where it is not installed.
-    pub(super) fn nginx(folder: &Path) -> anyhow::Result<Option<Self>> {
+    /// A program that is told its port and then listens there; `None` where it is not installed.
+    pub(super) fn on_free_port(
+        name: &str,
+        command: impl FnOnce(u16) -> Command,
+    ) -> anyhow::Result<Option<Self>> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let config = folder.join("nginx.conf");
-        let here = folder.display();
-        write!(
-            std::fs::File::create(&config)?,
-            "worker_processes 2; daemon off; pid {here}/nginx.pid; error_log stderr crit;\n\
-             events {{ worker_connections 4096; }}\n\
-             http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {here}/body;\n\
-             proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi; uwsgi_temp_path {here}/uwsgi;\n\
-             scgi_temp_path {here}/scgi;\n\
-             server {{ listen 127.0.0.1:{port} reuseport; location / {{ return 204; }} }} }}\n"
-        )?;
-        let started =
-            Command::new("nginx").arg("-c").arg(&config).arg("-p").arg(folder).stdin(Stdio::null()).spawn();
-        let child = match started {
+        let child = match command(port).spawn() {
             Ok(child) => child,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).context("starting nginx"),
+            Err(error) => return Err(error).context(format!("starting {name}")),
         };
         let server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) };
         let deadline = Instant::now() + START_PATIENCE;
         while std::net::TcpStream::connect(server.address).is_err() {
             if Instant::now() > deadline {
-                bail!("nginx did not listen within {START_PATIENCE:?}");
+                bail!("{name} did not listen within {START_PATIENCE:?}");
             }
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(Some(server))
+    }
+
+    /// nginx answering 204 to everything, as the ruler; `None` where it is not installed.
+    pub(super) fn nginx(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let config = folder.join("nginx.conf");
+        let here = folder.display();
+        let mut file = std::fs::File::create(&config)?;
+        Self::on_free_port("nginx", |port| {
+            // A configuration that was not written is said by nginx itself.
+            let _ = write!(
+                file,
+                "worker_processes 2; daemon off; pid {here}/nginx.pid; error_log stderr crit;\n\
+                 events {{ worker_connections 4096; }}\n\
+                 http {{ access_log off; keepalive_requests 100000000; client_body_temp_path {here}/body;\n\
+                 proxy_temp_path {here}/proxy; fastcgi_temp_path {here}/fastcgi; uwsgi_temp_path {here}/uwsgi;\n\
+                 scgi_temp_path {here}/scgi;\n\
+                 server {{ listen 127.0.0.1:{port} reuseport; location / {{ return 204; }} }} }}\n"
+            );
+            let mut nginx = Command::new("nginx");
+            nginx.arg("-c").arg(&config).arg("-p").arg(folder).stdin(Stdio::null());
+            nginx
+        })
     }
 
     /// CPU used by the child and its children so far.
