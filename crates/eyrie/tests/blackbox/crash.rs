@@ -23,9 +23,7 @@ fn what_is_only_handed_to_the_system_survives_kill_9_too() {
 }
 
 fn kill_in_a_loop(durability: &str) {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    let mut dice = Dice(u64::from(since.subsec_nanos()) | 1);
-    eprintln!("seed {}", dice.0);
+    let mut dice = Dice::new();
     let home = Home::new();
     let token = home.account();
     let time = hours_ago(3);
@@ -54,10 +52,18 @@ fn kill_in_a_loop(durability: &str) {
 }
 
 /// A small generator; its seed is printed.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn throw(&mut self, below: u64) -> u64 {
+    pub(crate) fn new() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+        let seed = u64::from(since.subsec_nanos()) | 1;
+        eprintln!("seed {seed}");
+        Self(seed)
+    }
+
+    /// From 0 to one less than `below`.
+    pub(crate) fn throw(&mut self, below: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

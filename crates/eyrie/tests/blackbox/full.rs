@@ -67,17 +67,18 @@ fn a_full_disk_answers_503_and_loses_nothing() {
 }
 
 /// Takes what room there is, except a little for the log's current segment's neighbours.
-fn fill(mount: &Path) {
+pub(crate) fn fill(mount: &Path) {
     let filler = mount.join("filler");
     let order = format!("dd if=/dev/zero of={} bs=64k 2>/dev/null", filler.display());
     let _ = Command::new("sh").args(["-c", &order]).status();
 }
 
 /// A small disk of its own, unmounted at the end.
-struct Tmpfs(std::path::PathBuf);
+pub(crate) struct Tmpfs(std::path::PathBuf);
 
 impl Tmpfs {
-    fn mount(at: &Path) -> Option<Self> {
+    /// None where that is not allowed.
+    pub(crate) fn mount(at: &Path) -> Option<Self> {
         std::fs::create_dir(at).expect("made");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(at);

@@ -108,6 +108,7 @@ pub(crate) struct Server {
     err: Lines,
 }
 
+/// What a child has printed so far.
 pub(crate) type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Server {
@@ -236,6 +237,7 @@ impl Drop for Server {
     }
 }
 
+/// Reads lines to the end on a thread of its own.
 pub(crate) fn collect(from: impl Read + Send + 'static) -> Lines {
     let lines = Lines::default();
     let into = lines.clone();
@@ -247,6 +249,7 @@ pub(crate) fn collect(from: impl Read + Send + 'static) -> Lines {
     lines
 }
 
+/// What follows `label` on the first line that has it.
 pub(crate) fn find(lines: &Lines, label: &str) -> Option<String> {
     let lines = lines.lock().expect("lines");
     lines.iter().find_map(|line| line.split_once(label)).map(|(_, rest)| rest.trim().to_owned())

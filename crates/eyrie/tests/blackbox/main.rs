@@ -1,7 +1,8 @@
 //! Drives the real binary in a temporary folder on port 0, as a user would: nothing here knows the code.
 //!
 //! [`house`] starts and ends it, [`wire`] speaks HTTP to it, [`load`] sends numbers and remembers which were
-//! acknowledged; the rest are tests, one file a subject.
+//! acknowledged, [`nsqd`] starts the queue's daemon and speaks its protocol; the rest are tests, one file a
+//! subject.
 
 mod house;
 mod load;
@@ -18,6 +19,9 @@ mod folder;
 mod full;
 mod hostile;
 mod nsq;
+mod nsqd;
+mod nsqd_crash;
+mod nsqd_scale;
 mod numbers;
 mod observed;
 mod own;
