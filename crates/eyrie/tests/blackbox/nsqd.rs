@@ -97,18 +97,15 @@ pub(crate) enum Frame {
 }
 
 /// One connection.
-pub(crate) struct Client {
-    reader: BufReader<TcpStream>,
-    writer: TcpStream,
-}
+pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
     pub(crate) fn open(to: SocketAddr) -> io::Result<Self> {
-        let mut writer = TcpStream::connect(to)?;
-        writer.set_nodelay(true)?;
-        writer.set_read_timeout(Some(PATIENCE))?;
-        writer.write_all(b"  V2")?;
-        Ok(Self { reader: BufReader::new(writer.try_clone()?), writer })
+        let mut stream = TcpStream::connect(to)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"  V2")?;
+        Ok(Self(BufReader::new(stream)))
     }
 
     /// A subscriber that takes up to `ready` at once.
@@ -122,28 +119,28 @@ impl Client {
 
     /// How long [`read`](Self::read) waits.
     pub(crate) fn set_patience(&self, patience: Duration) {
-        self.writer.set_read_timeout(Some(patience)).expect("a timeout that is not zero");
+        self.0.get_ref().set_read_timeout(Some(patience)).expect("a timeout that is not zero");
     }
 
     pub(crate) fn send(&mut self, line: &str) -> io::Result<()> {
-        self.writer.write_all(format!("{line}\n").as_bytes())
+        self.0.get_mut().write_all(format!("{line}\n").as_bytes())
     }
 
     pub(crate) fn send_body(&mut self, line: &str, body: &[u8]) -> io::Result<()> {
         let mut bytes = format!("{line}\n").into_bytes();
         bytes.extend_from_slice(&u32::try_from(body.len()).expect("a small body").to_be_bytes());
         bytes.extend_from_slice(body);
-        self.writer.write_all(&bytes)
+        self.0.get_mut().write_all(&bytes)
     }
 
     /// The next frame; heartbeats are answered and skipped.
     pub(crate) fn read(&mut self) -> io::Result<Frame> {
         loop {
             let mut head = [0; 8];
-            self.reader.read_exact(&mut head)?;
+            self.0.read_exact(&mut head)?;
             let size = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
             let mut data = vec![0; size as usize - 4];
-            self.reader.read_exact(&mut data)?;
+            self.0.read_exact(&mut data)?;
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             match head[7] {
                 0 if data == b"_heartbeat_" => self.send("NOP")?,
