@@ -7,10 +7,12 @@
 //! **Invariants**: no secret of a session or link is kept, only its SHA-256; whoever takes a link out
 //! of the store has used it up; the built-in account is never found by an email.
 
+mod guesses;
 mod password;
 mod rules;
 mod snapshot;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ use store::{Account, Session, Store};
 use tokio::sync::Mutex;
 
 use crate::Error;
+use guesses::Guesses;
+pub use guesses::{FORGOTTEN_AFTER, FREE_TRIES, REMEMBERED_MAX, WAIT_MAX};
 pub use password::HASHINGS_QUEUED_MAX;
 use password::Hashing;
 pub use rules::{EMAIL_MAX, EZ_KEY_MAX, EZ_KEY_REFUSED, PASSWORD_BYTES_MAX, PASSWORD_MIN, is_email};
@@ -107,6 +111,7 @@ struct Inner {
     /// Held by whoever changes accounts or replaces the snapshot: an older one never follows a newer.
     changing: Mutex<()>,
     hashing: Hashing,
+    guesses: Guesses,
 }
 
 impl Accounts {
@@ -119,6 +124,7 @@ impl Accounts {
             snapshot: ArcSwap::default(),
             changing: Mutex::new(()),
             hashing: Hashing::new(),
+            guesses: Guesses::default(),
         }));
         accounts.refresh().await?;
         Ok(accounts)
@@ -281,7 +287,27 @@ impl Accounts {
 
     /// Answers a session secret. Denied in the same words whatever was wrong; slow by design and
     /// limited in how many run at once.
-    pub async fn sign_in_by_password(&self, email: &str, password: &str) -> Result<String, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Guessing`] after [`FREE_TRIES`] wrong ones for this email from this address: then even a right one
+    /// waits, from there.
+    pub async fn sign_in_by_password(
+        &self,
+        email: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<String, Error> {
+        let guess = self.0.guesses.begin(email, from, self.0.clock.steady())?;
+        let outcome = self.session_by_password(email, password).await;
+        match &outcome {
+            Ok(_) => guess.right(),
+            Err(Error::Denied(_)) => {}
+            Err(_) => guess.unseen(),
+        }
+        outcome
+    }
+
+    async fn session_by_password(&self, email: &str, password: &str) -> Result<String, Error> {
         if password.len() > PASSWORD_BYTES_MAX {
             return Err(PASSWORD_REFUSED);
         }

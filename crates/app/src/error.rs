@@ -24,6 +24,12 @@ pub enum Error {
         /// When to try again.
         retry_after_seconds: u32,
     },
+    /// Too many wrong passwords from where this one comes: it was not looked at.
+    #[error("too many wrong passwords: try again in {retry_after_seconds} s")]
+    Guessing {
+        /// When to try again.
+        retry_after_seconds: u32,
+    },
     /// A part is down.
     #[error("{0}")]
     Unavailable(String),
@@ -43,7 +49,7 @@ impl Error {
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::Denied(_) => ErrorKind::Denied,
             Self::Conflict(_) => ErrorKind::Conflict,
-            Self::Busy { .. } => ErrorKind::Busy,
+            Self::Busy { .. } | Self::Guessing { .. } => ErrorKind::Busy,
             Self::Unavailable(_) => ErrorKind::Unavailable,
             Self::Queue(error) => error.kind(),
             Self::Store(error) => error.kind(),

@@ -1,6 +1,7 @@
 //! Accounts against a real store, with a clock that is moved by hand.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +9,12 @@ use base::tasks::TaskGroup;
 use base::testkit::eventually;
 use base::{Clock, ErrorKind, Timestamp};
 use eyrie_app::Error;
-use eyrie_app::accounts::{Accounts, LINK_LIFETIME, OWNER, SESSION_LIFETIME};
+use eyrie_app::accounts::{Accounts, FREE_TRIES, LINK_LIFETIME, OWNER, SESSION_LIFETIME};
 use stats::AccountId;
 use store::Store;
+
+/// Where people sign in from.
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 struct House {
     folder: tempfile::TempDir,
@@ -65,7 +69,7 @@ async fn the_built_in_account_is_out_of_reach() {
     assert_eq!(built_in.id, AccountId::EYRIE.0);
     assert_eq!(accounts.by_ez_key(&built_in.email), None);
     assert_eq!(kind(accounts.reset(&built_in.email, None).await), ErrorKind::NotFound);
-    assert_eq!(kind(accounts.sign_in_by_password(&built_in.email, "").await), ErrorKind::Denied);
+    assert_eq!(kind(accounts.sign_in_by_password(&built_in.email, "", HOME).await), ErrorKind::Denied);
 }
 
 #[tokio::test]
@@ -168,11 +172,11 @@ async fn a_password_signs_in_until_it_is_reset() {
     let House { accounts, .. } = &House::new().await;
     let ann = accounts.create("ann@example.com", None).await.unwrap().account;
     let words = |answer: Result<String, Error>| answer.unwrap_err().to_string();
-    let none = words(accounts.sign_in_by_password("ann@example.com", "long enough").await);
+    let none = words(accounts.sign_in_by_password("ann@example.com", "long enough", HOME).await);
     assert_eq!(kind(accounts.set_password(ann.id, None, "short", None).await), ErrorKind::Invalid);
     accounts.set_password(ann.id, None, "long before", None).await.unwrap();
-    let here = accounts.sign_in_by_password("ann@example.com", "long before").await.unwrap();
-    let elsewhere = accounts.sign_in_by_password("ann@example.com", "long before").await.unwrap();
+    let here = accounts.sign_in_by_password("ann@example.com", "long before", HOME).await.unwrap();
+    let elsewhere = accounts.sign_in_by_password("ann@example.com", "long before", HOME).await.unwrap();
     for current in [None, Some("wrong before")] {
         let set = accounts.set_password(ann.id, current, "long enough", Some(&here)).await;
         assert_eq!(kind(set), ErrorKind::Denied);
@@ -180,19 +184,51 @@ async fn a_password_signs_in_until_it_is_reset() {
     accounts.set_password(ann.id, Some("long before"), "long enough", Some(&here)).await.unwrap();
     assert!(accounts.by_session(&here).await.unwrap().is_some(), "who changed it stays signed in");
     assert!(accounts.by_session(&elsewhere).await.unwrap().is_none(), "others do not");
-    let session = accounts.sign_in_by_password(" Ann@Example.com", "long enough").await.unwrap();
+    let session = accounts.sign_in_by_password(" Ann@Example.com", "long enough", HOME).await.unwrap();
     assert!(accounts.by_session(&session).await.unwrap().unwrap().has_password);
-    let wrong = words(accounts.sign_in_by_password("ann@example.com", "wrong enough").await);
-    let unknown = words(accounts.sign_in_by_password("bob@example.com", "long enough").await);
-    let huge = words(accounts.sign_in_by_password("ann@example.com", &"x".repeat(1 << 20)).await);
+    let wrong = words(accounts.sign_in_by_password("ann@example.com", "wrong enough", HOME).await);
+    let unknown = words(accounts.sign_in_by_password("bob@example.com", "long enough", HOME).await);
+    let huge = words(accounts.sign_in_by_password("ann@example.com", &"x".repeat(1 << 20), HOME).await);
     assert!([&none, &unknown, &huge].iter().all(|said| **said == wrong), "the same words for all");
 
     let reset = accounts.reset("ANN@example.com", Some("fresh")).await.unwrap();
     assert!(!reset.account.has_password);
     assert_eq!(accounts.by_ez_key("fresh"), Some((ann.id, true)));
     assert!(accounts.by_session(&session).await.unwrap().is_none());
-    assert_eq!(kind(accounts.sign_in_by_password("ann@example.com", "long enough").await), ErrorKind::Denied);
+    assert_eq!(
+        kind(accounts.sign_in_by_password("ann@example.com", "long enough", HOME).await),
+        ErrorKind::Denied
+    );
     assert_eq!(kind(accounts.reset("nobody@example.com", None).await), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn who_guesses_waits_and_nobody_else() {
+    let House { accounts, clock, .. } = &House::new().await;
+    let ann = accounts.create("ann@example.com", None).await.unwrap().account;
+    accounts.set_password(ann.id, None, "long enough", None).await.unwrap();
+    let elsewhere: IpAddr = "192.0.2.1".parse().unwrap();
+    // All at once is no way around.
+    let tries: Vec<_> = (0..20)
+        .map(|_| {
+            let accounts = accounts.clone();
+            let wrong = async move {
+                accounts.sign_in_by_password("ann@example.com", "a wrong one", elsewhere).await
+            };
+            tokio::spawn(wrong)
+        })
+        .collect();
+    let mut kinds = Vec::new();
+    for tried in tries {
+        kinds.push(kind(tried.await.unwrap()));
+    }
+    assert_eq!(kinds.iter().filter(|kind| **kind == ErrorKind::Denied).count(), FREE_TRIES as usize);
+    let right = async |from| accounts.sign_in_by_password("ann@example.com", "long enough", from).await;
+    assert!(matches!(right(elsewhere).await, Err(Error::Guessing { retry_after_seconds: 1 })));
+    assert!(right(HOME).await.is_ok(), "the owner is elsewhere");
+    clock.advance(Duration::from_secs(1));
+    assert!(right(elsewhere).await.is_ok(), "it was waited for");
+    assert!(right(elsewhere).await.is_ok());
 }
 
 #[tokio::test]
@@ -204,7 +240,7 @@ async fn a_password_that_another_process_has_just_reset_opens_nothing() {
     let other = Accounts::open(other, clock.clone()).await.unwrap();
     other.reset("ann@example.com", None).await.unwrap();
     // Nothing has told this one yet.
-    let old = accounts.sign_in_by_password("ann@example.com", "long before").await;
+    let old = accounts.sign_in_by_password("ann@example.com", "long before", HOME).await;
     assert_eq!(kind(old), ErrorKind::Denied);
 }
 
@@ -223,7 +259,7 @@ async fn a_closed_account_is_of_no_use_to_whoever_knew_its_keys() {
     assert_eq!(accounts.by_user_key(&ann.user_key), None);
     assert_eq!(accounts.by_access_token(&ann.access_token), None);
     assert!(accounts.by_session(&session).await.unwrap().is_none());
-    let password = accounts.sign_in_by_password("ann@example.com", "long enough").await;
+    let password = accounts.sign_in_by_password("ann@example.com", "long enough", HOME).await;
     assert_eq!(kind(password), ErrorKind::Denied);
     assert_eq!(kind(accounts.close("nobody@example.com").await), ErrorKind::NotFound);
 

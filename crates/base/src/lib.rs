@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`clock`] (time is handed in), [`error`] (the seven kinds of failure),
 //! [`id`] (random and readable names), [`size`] (bytes and durations as people write them),
-//! [`tasks`] (groups that drain), [`metrics`] (our own numbers), [`testkit`] (for tests).
+//! [`tasks`] (groups that drain), [`metrics`] (our own numbers), [`peer`] (who asks), [`testkit`] (for tests).
 //!
 //! **Invariant**: this crate knows nothing of points, logs, SQL or HTTP.
 
@@ -10,9 +10,11 @@ pub mod clock;
 pub mod error;
 pub mod id;
 pub mod metrics;
+pub mod peer;
 pub mod size;
 pub mod tasks;
 pub mod testkit;
 
 pub use clock::{Clock, Timestamp};
 pub use error::ErrorKind;
+pub use peer::Peer;

@@ -35,14 +35,12 @@ pub use self::core::REFUSALS_MAX;
 use self::core::Core;
 use self::metrics::ServerMetrics;
 
-/// Who sent a request; an extension of every request to the fallback.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Peer(pub SocketAddr);
-
 /// An error of a response body, of whatever type.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What serves the paths that are not for ingest: an axum `Router`, for instance.
+///
+/// Every request has its [`base::Peer`] as an extension.
 ///
 /// The bodies of its requests have `Limits::body_time` to arrive; how large one may be is its own matter.
 ///

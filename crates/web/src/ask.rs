@@ -1,10 +1,12 @@
 //! A request as handlers see it: who asks, for what form of answer, and under which address.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use app::App;
 use app::accounts::AccountInfo;
 use axum::extract::{FromRequestParts, Path};
+use base::Peer;
 use http::request::Parts;
 use http::{HeaderMap, Uri, header};
 use minijinja::Environment;
@@ -61,6 +63,8 @@ pub struct Ask {
     pub target: String,
     /// Where to go on after signing in: the target, or the page on which a form stood.
     pub back: String,
+    /// From where they ask; behind a proxy, the proxy's address.
+    pub from: IpAddr,
     /// The session's secret, if the browser sent one.
     pub session: Option<String>,
 }
@@ -98,9 +102,15 @@ impl FromRequestParts<Web> for Ask {
             address: address(&web.config, &parts.headers),
             target: target(&parts.uri),
             back: back(&web.config, parts),
+            from: from(parts),
             session,
         })
     }
+}
+
+/// Who comes by no socket counts as one address.
+fn from(parts: &Parts) -> IpAddr {
+    parts.extensions.get::<Peer>().map_or(Ipv6Addr::UNSPECIFIED.into(), |peer| peer.0.ip())
 }
 
 fn target(uri: &Uri) -> String {

@@ -59,7 +59,9 @@ impl Failure {
     fn retry_after_seconds(&self) -> Option<u32> {
         match self {
             Self::Full { retry_after_seconds, .. }
-            | Self::App(app::Error::Busy { retry_after_seconds, .. }) => Some(*retry_after_seconds),
+            | Self::App(
+                app::Error::Busy { retry_after_seconds, .. } | app::Error::Guessing { retry_after_seconds },
+            ) => Some(*retry_after_seconds),
             _ if self.kind() == ErrorKind::Unavailable => Some(5),
             _ => None,
         }
@@ -122,7 +124,7 @@ impl IntoResponse for Failure {
 }
 
 /// An error's words as a sentence.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let mut out: String = letters.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     out.push_str(letters.as_str());

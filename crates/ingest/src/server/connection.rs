@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use base::Peer;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{Request, Response, StatusCode};
@@ -26,10 +27,10 @@ use crate::limits::Limits;
 use crate::script;
 use crate::sink::Sink;
 
+use super::Fallback;
 use super::arriving::Arriving;
 use super::core::Core;
 use super::socket::{Phase, Socket};
-use super::{Fallback, Peer};
 
 /// hyper's buffer, each way: body chunks are at most this long.
 const BUFFER_BYTES_MAX: usize = 64 << 10;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ask::Ask;
 use crate::presenter::Answer;
-use crate::session;
+use crate::{failure, session};
 
 /// The sign-in page.
 #[derive(Serialize, Default)]
@@ -47,19 +47,25 @@ pub struct Credentials {
 
 /// `POST /signin`
 pub async fn by_password(ask: Ask, Form(form): Form<Credentials>) -> Answer {
-    match ask.app().accounts.sign_in_by_password(&form.email, &form.password).await {
+    match ask.app().accounts.sign_in_by_password(&form.email, &form.password, ask.from).await {
         Ok(secret) => Ok(signed_in(&ask, &secret, ours(&form.next))),
         Err(error)
             if matches!(error.kind(), ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Invalid) =>
         {
             again(&ask, form, &error)
         }
+        Err(error @ app::Error::Guessing { retry_after_seconds }) => {
+            let mut answer = again(&ask, form, &error)?;
+            *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+            Ok(answer)
+        }
         Err(error) => Err(error.into()),
     }
 }
 
 fn again(ask: &Ask, form: Credentials, error: &app::Error) -> Answer {
-    let problem = Some(error.to_string());
+    let problem = Some(failure::sentence(&error.to_string()));
     let view = View { next: ours(&form.next).to_owned(), email: form.email, problem };
     let mut answer = ask.present("signin", view)?;
     *answer.status_mut() = StatusCode::UNAUTHORIZED;

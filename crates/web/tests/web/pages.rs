@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use app::accounts::FREE_TRIES;
 use base::testkit::eventually;
+use http::{Method, header};
 use stats::{AccountId, Kind};
 
 use crate::house::House;
@@ -256,6 +258,40 @@ async fn settings_change_keys_and_passwords() {
     let right =
         house.post("/signin", "email=me%40example.com&password=correct+horse+battery&next=%2Fsettings").await;
     assert_eq!((right.status.as_u16(), right.header("location")), (303, "/settings"), "{}", right.text());
+    house.end().await;
+}
+
+#[tokio::test]
+async fn wrong_passwords_are_waited_for_where_they_come_from() {
+    let house = House::new().await;
+    house.post("/settings/password", "password=correct+horse+battery&again=correct+horse+battery").await;
+    let sign_in = async |password: &str, from: [u8; 4]| {
+        let request = House::request("/signin")
+            .method(Method::POST)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .extension(base::Peer((from, 40_000).into()));
+        let body = format!("email=me%40example.com&password={password}&next=%2Fsettings");
+        house.ask(request.body(body.into()).expect("a request")).await
+    };
+    let (stranger, owner) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    for _ in 0..FREE_TRIES {
+        let wrong = sign_in("nope", stranger).await;
+        assert_eq!(wrong.status, 401);
+        assert!(wrong.text().contains("Email or password is wrong."), "{}", wrong.text());
+    }
+    let waits = sign_in("correct+horse+battery", stranger).await;
+    assert_eq!((waits.status.as_u16(), waits.header("retry-after")), (429, "1"));
+    assert!(waits.text().contains("Too many wrong passwords: try again in 1 s."), "{}", waits.text());
+    assert!(waits.text().contains(r#"value="me@example.com""#), "what was typed stays: {}", waits.text());
+    assert!(waits.text().contains(r#"name="next" value="/settings""#), "{}", waits.text());
+    assert_eq!(waits.header("set-cookie"), "");
+    assert_eq!(
+        sign_in("correct+horse+battery", owner).await.status,
+        303,
+        "nobody is locked out from elsewhere"
+    );
+    house.clock.advance(Duration::from_secs(1));
+    assert_eq!(sign_in("correct+horse+battery", stranger).await.status, 303);
     house.end().await;
 }
 
