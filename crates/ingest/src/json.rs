@@ -57,9 +57,11 @@ pub(crate) fn item<'a>(raw: &'a RawValue) -> Result<Params<'a>, &'static str> {
     if !raw.get().starts_with('{') {
         return Err("an item of `data` is not an object");
     }
-    serde_json::from_str::<Document<'a>>(raw.get())
-        .map(|document| document.params)
-        .map_err(|_| "an item of `data` is not an object of numbers and texts")
+    match serde_json::from_str::<Document<'a>>(raw.get()) {
+        Ok(Document { params, items: None }) => Ok(params),
+        Ok(_) => Err("an item of `data` has a `data` of its own"),
+        Err(_) => Err("an item of `data` is not an object of numbers and texts"),
+    }
 }
 
 impl Document<'_> {
@@ -215,6 +217,10 @@ mod tests {
         check(
             r#"{"ezkey":"k","data":[{"stat":"a","count":1},{"stat":"b~c,d","value":-0.5}]}"#,
             "k|-|-|-|- [-|a|1|-|-] [-|b~c,d|-|-0.5|-]",
+        );
+        check(
+            r#"{"data":[{"stat":"a","data":[{"stat":"b"}]}]}"#,
+            "-|-|-|-|- [an item of `data` has a `data` of its own]",
         );
         check(r#"[{"stat":"a"}]"#, "-|-|-|-|- [-|a|-|-|-]");
         check(r#"{"stat":"\u00e9\n\"","count":null,"value":1e999}"#, "-|é\n\"|-|1e999|-");

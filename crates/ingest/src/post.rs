@@ -17,6 +17,9 @@ use crate::number;
 use crate::params::Params;
 use crate::sink::Sink;
 
+/// A bulk that says more than its items.
+const BESIDE_DATA: &str = "a number stands beside `data`: make it an item, or send it by itself";
+
 /// A post whose parameters are gathered.
 pub(crate) struct Post<'a, S> {
     ingest: &'a Inner<S>,
@@ -64,10 +67,18 @@ impl<'a, S: Sink> Post<'a, S> {
         }
     }
 
-    /// Takes the items of a bulk, each by itself.
+    /// Takes the items of a bulk, each by itself. Beside them no number may stand: it would be lost unnoticed.
     pub(crate) fn bulk(self, items: &[&RawValue]) -> Verdict<S::Accepted> {
         if self.endpoint != Endpoint::Ez {
             return self.stopped(Refusal::invalid("a bulk goes to /ez").into());
+        }
+        let Params { stat, count, value, .. } = self.params;
+        if stat.is_some() || count.is_some() || value.is_some() {
+            // Some clients write the empty bulk that they do not mean.
+            if items.is_empty() {
+                return self.single();
+            }
+            return self.stopped(Refusal::invalid(BESIDE_DATA).into());
         }
         let account = match self.ez_account() {
             Ok(account) => account,

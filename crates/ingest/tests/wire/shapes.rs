@@ -119,6 +119,27 @@ async fn bulks_are_answered_item_by_item() {
 }
 
 #[tokio::test]
+async fn a_number_beside_a_bulk_is_never_lost_unnoticed() {
+    let house = House::new();
+    // Nothing is in the bulk, so it is what it says besides.
+    let empty = r#"{"ezkey":"key","data":[],"stat":"single","count":1}"#;
+    assert_eq!(house.post("/ez", empty).await, OK);
+    assert_eq!(house.taken(), ["single c 1.0"]);
+    let told =
+        r#"{"status":500,"msg":"a number stands beside `data`: make it an item, or send it by itself"}"#;
+    let items = r#""data":[{"stat":"a","count":1}]"#;
+    for beside in [r#""stat":"b","count":1"#, r#""stat":"b""#, r#""value":1"#] {
+        assert_eq!(
+            house.post("/ez", format!(r#"{{"ezkey":"key",{items},{beside}}}"#)).await,
+            told,
+            "{beside}"
+        );
+    }
+    assert_eq!(house.post("/ez?stat=b&count=1", format!(r#"{{"ezkey":"key",{items}}}"#)).await, told);
+    assert!(house.taken().is_empty(), "all or nothing");
+}
+
+#[tokio::test]
 async fn misuse_is_told_within_200_and_strictly_on_request() {
     let cases = [
         ("/ez", ""),
