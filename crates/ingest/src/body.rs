@@ -20,8 +20,8 @@ pub(crate) enum BodyError {
     /// All connections together hold more than `Limits::bodies`.
     #[error("too many bodies are being received")]
     Busy,
-    /// The connection ended before the body did.
-    #[error("the body ends before its Content-Length")]
+    /// The connection ended before the body did, or its chunks are none.
+    #[error("the body is not whole: it ends before the length it declared, or its chunks are broken")]
     CutShort,
     /// A `Content-Encoding` that is not ours.
     #[error("the Content-Encoding is not supported: send gzip, deflate or none")]

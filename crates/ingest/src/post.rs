@@ -185,7 +185,7 @@ impl<'a, S: Sink> Post<'a, S> {
             sent.truncate(from);
             return Err(refusal);
         }
-        if sent.len() == from { Err(Refusal::invalid("no stat specified")) } else { Ok(()) }
+        if sent.len() == from { Err(Refusal::invalid("no stat specified after the `~`")) } else { Ok(()) }
     }
 
     fn classic_point(&self, kind: Kind, sent: &mut Vec<Sent>) -> Result<(), Stop> {

@@ -47,7 +47,11 @@ async fn a_body_that_ends_early_counts_nothing() {
     client.write("POST /ez HTTP/1.1\r\nContent-Length: 30\r\n\r\nezkey=key&stat=a&count=1").await;
     tokio::io::AsyncWriteExt::shutdown(&mut client.stream).await.expect("an open socket");
     let answer = client.rest().await;
-    assert!(answer.contains("the body ends before its Content-Length"), "{answer}");
+    assert!(answer.contains("it ends before the length it declared"), "{answer}");
+    let mut client = house.connect().await;
+    client.write("POST /ez HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n").await;
+    let answer = client.rest().await;
+    assert!(answer.contains("or its chunks are broken"), "{answer}");
     assert!(house.taken().is_empty());
 }
 
