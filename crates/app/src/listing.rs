@@ -12,9 +12,9 @@ use moka::sync::Cache;
 use stats::timeframe::{Span, Timeframe, Unit};
 use stats::{AccountId, Series, StatId};
 
-use crate::Error;
 use crate::catalog::{Catalog, StatInfo};
 use crate::charts::Charts;
+use crate::{Error, natural};
 
 /// Rows on a page if the query does not say.
 const PER_PAGE: usize = 50;
@@ -143,7 +143,7 @@ impl Listing {
 
     async fn sort(&self, account: AccountId, stats: &mut [StatInfo], sort: Sort) -> Result<(), Error> {
         match sort {
-            Sort::Name => stats.sort_by_cached_key(|stat| stat.name.to_lowercase()),
+            Sort::Name => stats.sort_by_cached_key(|stat| natural::key(&stat.name)),
             Sort::Received => stats.sort_by_key(|stat| std::cmp::Reverse(stat.received_at)),
             Sort::Figure | Sort::Change => {
                 let figures = self.figures_of(account).await?;
