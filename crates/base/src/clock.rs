@@ -118,9 +118,12 @@ impl Clock {
         static AHEAD_MS: AtomicI64 = AtomicI64::new(i64::MIN);
         match &self.0 {
             Source::System => {
+                // The wall clock first: whoever is held up between the two must not find it further ahead
+                // than it is, which would stay so.
+                let now_ms = self.now().millis();
                 let since = START.get_or_init(Instant::now).elapsed();
                 let since_ms = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
-                let ahead_ms = self.now().millis().saturating_sub(since_ms);
+                let ahead_ms = now_ms.saturating_sub(since_ms);
                 let ahead_ms = AHEAD_MS.fetch_max(ahead_ms, Ordering::Relaxed).max(ahead_ms);
                 Timestamp(ahead_ms.saturating_add(since_ms))
             }
