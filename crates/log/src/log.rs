@@ -253,8 +253,11 @@ impl Log {
 
     /// Resolves once everything that was appended by now was handed to the system, or the log stopped.
     pub async fn written(&self) {
-        let mut progress = self.0.shared.progress.subscribe();
-        let reached = |written: u64| written >= self.0.shared.gather.end();
+        let shared = &self.0.shared;
+        let mut progress = shared.progress.subscribe();
+        let upto = shared.gather.end();
+        // The end moves back where a full log gives records up.
+        let reached = |written: u64| written >= upto.min(shared.gather.end());
         // An error means that the log is gone: nothing more is written.
         let _ = progress.wait_for(|progress| progress.stopped.is_some() || reached(progress.written)).await;
     }

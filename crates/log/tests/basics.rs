@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::future::Future;
 use std::time::Duration;
 
 use base::testkit::eventually;
@@ -246,5 +247,21 @@ async fn what_is_whole_begins_where_the_freed_segment_ended() {
         );
         assert_eq!(log.released_behind("stranger", &[StreamId(1)], inside), None);
         assert_eq!(log.reader(&[], end).try_next_batch(1).unwrap()[0].lsn, ends[4]);
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_what_was_appended_does_not_wait_for_what_comes_later() {
+    let (log, _) = open_on(&Faulty::new(), 256 << 10);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    for n in 0..20 {
+        drop(log.append(&[record(1, n)], Durability::Memory).unwrap());
+        let mut written = std::pin::pin!(log.written());
+        // From now on it waits, unless the committer was quicker.
+        let is_quick = written.as_mut().poll(&mut context).is_ready();
+        log.append(&[record(1, n)], Durability::Os).unwrap().await.unwrap();
+        // This one is not written before 10 ms have passed.
+        drop(log.append(&[record(1, n)], Durability::Memory).unwrap());
+        assert!(is_quick || written.as_mut().poll(&mut context).is_ready(), "round {n}");
     }
 }
