@@ -38,6 +38,9 @@ use super::topic::Topic;
 use crate::{Error, is_ephemeral};
 use waiting::Waiting;
 
+/// Ranges and messages of one entry: some 50 bytes each at most, far below what the log takes at once.
+const TOLD_AT_ONCE: usize = 1_024;
+
 /// One queue of a topic's messages. Each message goes to one of its consumers.
 #[derive(Debug)]
 pub struct Channel {
@@ -284,18 +287,24 @@ impl Channel {
             let delivered = state.core.delivered;
             state.core.pending.take(delivered)
         };
-        let (Some(mut progress), Some(stream), Some(channel)) = (told, self.stream, self.number) else {
+        let (Some(progress), Some(stream), Some(channel)) = (told, self.stream, self.number) else {
             return true;
         };
-        let entry =
-            Entry::ChannelProgress { stream: stream.0, channel, progress: std::mem::take(&mut progress) };
-        let Err(error) = journal.append(&entry, Durability::Os) else { return true };
-        tracing::debug!(%error, channel = &*self.name, "what became of messages is told later");
-        if let Entry::ChannelProgress { progress, .. } = &entry {
-            self.change(|state| state.core.pending.restore(progress));
+        let mut pieces = progress.pieces(TOLD_AT_ONCE).into_iter();
+        while let Some(progress) = pieces.next() {
+            let entry = Entry::ChannelProgress { stream: stream.0, channel, progress };
+            let Err(error) = journal.append(&entry, Durability::Os) else { continue };
+            tracing::debug!(%error, channel = &*self.name, "what became of messages is told later");
+            self.change(|state| {
+                if let Entry::ChannelProgress { progress, .. } = &entry {
+                    state.core.pending.restore(progress);
+                }
+                pieces.by_ref().for_each(|progress| state.core.pending.restore(&progress));
+            });
+            // A log that has stopped takes nothing ever again.
+            return error.kind() != ErrorKind::Busy;
         }
-        // A log that has stopped takes nothing ever again.
-        error.kind() != ErrorKind::Busy
+        true
     }
 
     /// Makes a change that was made in memory known to the journal.

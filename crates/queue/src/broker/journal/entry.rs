@@ -178,6 +178,34 @@ impl Entry {
 }
 
 impl Progress {
+    /// The same in pieces of at most `max` ranges and messages. The mark comes last: it holds but for the
+    /// messages told of with it.
+    pub(crate) fn pieces(self, max: usize) -> Vec<Self> {
+        if self.finished.ranges_above_floor() + self.special.len() <= max {
+            return vec![self];
+        }
+        let mut piece = Self { finished: RangeSet::below(self.finished.floor()), ..Self::default() };
+        let (mut pieces, mut count) = (Vec::new(), 0);
+        let mut room = |piece: &mut Self| {
+            if count == max {
+                pieces.push(std::mem::take(piece));
+                count = 0;
+            }
+            count += 1;
+        };
+        for range in self.finished.iter() {
+            room(&mut piece);
+            piece.finished.insert_range(range);
+        }
+        for special in self.special {
+            room(&mut piece);
+            piece.special.push(special);
+        }
+        piece.delivered = self.delivered;
+        pieces.push(piece);
+        pieces
+    }
+
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         varint::put(out, self.delivered);
         self.finished.encode(out);
@@ -216,6 +244,29 @@ pub(crate) fn take_text(from: &mut &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn much_progress_is_told_in_pieces_that_say_the_same() {
+        let mut finished = RangeSet::below(4);
+        (0..2_500).for_each(|at| assert!(finished.insert(10 + 2 * at)));
+        let one = |seq| (seq, Special { attempts: 2, deliver_at_ms: 5, position: seq });
+        let whole = Progress { delivered: 9_000, finished, special: (6_000..8_000).map(one).collect() };
+        let pieces = whole.clone().pieces(1_000);
+        assert_eq!(pieces.len(), 5);
+        let mut again = Progress::default();
+        for piece in &pieces {
+            assert!(piece.finished.ranges_above_floor() + piece.special.len() <= 1_000);
+            let mut bytes = Vec::new();
+            piece.encode(&mut bytes);
+            assert!(bytes.len() < 64 << 10, "{}", bytes.len());
+            assert_eq!(again.delivered, 0, "the mark comes last");
+            again.delivered = piece.delivered;
+            again.finished.insert_all(&piece.finished);
+            again.special.extend_from_slice(&piece.special);
+        }
+        assert_eq!(again, whole);
+        assert_eq!(whole.clone().pieces(4_500), [whole]);
+    }
 
     #[test]
     fn entries_come_back_whole_or_not_at_all() {
