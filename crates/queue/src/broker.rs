@@ -52,7 +52,7 @@ mod journal;
 mod recovery;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -127,6 +127,13 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Whether a topic of this name is the broker's.
+    fn is_ours(&self, name: &str) -> bool {
+        !self.reserved_prefixes.iter().any(|prefix| name.starts_with(&**prefix))
+    }
+}
+
 /// All topics and channels of a node. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Broker(Arc<Inner>);
@@ -179,6 +186,7 @@ impl Broker {
             topics: RwLock::default(),
         }));
         let recovered = broker.start(image, records);
+        broker.release_deleted();
         let _inside = ground.runtime.enter();
         ground.tasks.spawn("queue journal", journal::run(ground.clone()));
         ground.tasks.spawn("expired messages", sweep(Arc::downgrade(&broker.0), ground.tasks.stop_signal()));
@@ -200,6 +208,20 @@ impl Broker {
             self.0.topics.write().insert(topic.name.clone(), topic);
         }
         recovered
+    }
+
+    /// Frees the messages of topics that were deleted when that could not be told to the log, or before
+    /// a kill.
+    fn release_deleted(&self) {
+        let inner = &self.0;
+        let known: HashSet<_> = inner.topics.read().values().filter_map(|topic| topic.stream).collect();
+        for topic in inner.queue.topics() {
+            let stream = topic.stream();
+            let is_known = stream == inner.ground.journal.stream || known.contains(&stream);
+            if !is_known && inner.ground.config.is_ours(topic.name()) {
+                inner.release_all(stream);
+            }
+        }
     }
 
     /// Finds or makes a topic.
@@ -259,7 +281,7 @@ impl Broker {
     /// # Errors
     /// [`Error::TopicNotFound`].
     pub async fn delete_topic(&self, name: &str) -> Result<(), Error> {
-        self.0.delete_topic(name).await
+        self.0.delete_topic(name, |_| true).await
     }
 
     /// What is made and deleted from now on.
@@ -292,9 +314,15 @@ impl Broker {
 }
 
 impl Inner {
-    pub(crate) async fn delete_topic(&self, name: &str) -> Result<(), Error> {
+    /// Deletes a topic if, once nothing else is made or deleted, it still `may` go.
+    pub(crate) async fn delete_topic(&self, name: &str, may: impl Fn(&Topic) -> bool) -> Result<(), Error> {
         let control = self.ground.control.lock().await;
-        let topic = self.topics.write().remove(name).ok_or_else(|| Error::TopicNotFound(name.to_owned()))?;
+        let topic = self.topics.read().get(name).cloned();
+        let topic = topic.ok_or_else(|| Error::TopicNotFound(name.to_owned()))?;
+        if !may(&topic) {
+            return Ok(());
+        }
+        self.topics.write().remove(name);
         topic.close();
         for channel in topic.channels() {
             self.ground

@@ -107,14 +107,13 @@ impl TopicImage {
     }
 
     /// What the topic's rules must know of a message.
-    fn note(&mut self, at: u64, next: u64, fields: &Fields<'_>, body_bytes: u64) {
-        let published_ms = fields.published_ns / 1_000_000;
+    fn note(&mut self, (at, next): (u64, u64), time_ms: i64, fields: &Fields<'_>, body_bytes: u64) {
         if let Some(milestones) = &mut self.milestones {
-            milestones.add(fields.seq, at, published_ms, body_bytes, next);
+            milestones.add(fields.seq, at, time_ms, body_bytes, next);
         }
         if let (Some(id), Some(window)) = (fields.id, self.policy.dedup_window) {
             let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-            let expires_ms = u64::try_from(published_ms.saturating_add(window_ms)).unwrap_or(0);
+            let expires_ms = u64::try_from(time_ms.saturating_add(window_ms)).unwrap_or(0);
             self.ids.insert(PublishId::of(id), at, expires_ms, 0);
         }
     }
@@ -140,10 +139,17 @@ impl TopicImage {
 }
 
 impl Image {
-    /// Applies a message's record, which lies from `at` to `next`.
-    pub(crate) fn message(&mut self, stream: u32, at: u64, next: u64, fields: &Fields<'_>, body_bytes: u64) {
+    /// Applies a message's record, which lies from `at` to `next` and was appended at `time_ms`.
+    pub(crate) fn message(
+        &mut self,
+        stream: u32,
+        (at, next): (u64, u64),
+        time_ms: i64,
+        fields: &Fields<'_>,
+        body_bytes: u64,
+    ) {
         let Some(topic) = self.topics.get_mut(&stream).filter(|topic| topic.born <= at) else { return };
-        topic.note(at, next, fields, body_bytes);
+        topic.note((at, next), time_ms, fields, body_bytes);
         if fields.seq >= topic.next.0 {
             let new = fields.seq + 1 - topic.next.0;
             topic.next = (fields.seq + 1, next);
@@ -264,5 +270,23 @@ impl Image {
 
     fn channel(&mut self, stream: u32, channel: u32, at: u64) -> Option<&mut ChannelImage> {
         self.topic(stream, at)?.channels.get_mut(&channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milestones_say_when_a_message_came_not_when_it_was_first_published_elsewhere() {
+        let topic = TopicImage { milestones: Some(Milestones::default()), ..TopicImage::default() };
+        let mut image = Image { topics: BTreeMap::from([(1, topic)]), ..Image::default() };
+        // A dead letter keeps the time it was published at.
+        for (seq, published_ns, time_ms) in [(0, 0, 5_000), (1, 7_000_000, 6_000)] {
+            let fields = Fields { seq, published_ns, ..Fields::default() };
+            image.message(1, (seq * 8, seq * 8 + 8), time_ms, &fields, 1);
+        }
+        let milestones = image.topics[&1].milestones.as_ref().expect("they are kept");
+        assert_eq!((milestones.end().time_ms, milestones.at_time(6_001).seq), (6_000, 2));
     }
 }

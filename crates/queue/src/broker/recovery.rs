@@ -38,11 +38,10 @@ pub(crate) fn recover(
     let mut image = snapshot::load(&**log.files(), dir)?;
     // What the snapshot speaks of and the device has lost is not written again at the same place.
     log.advance_to(Lsn(image.position));
-    let is_ours = |name: &str| !config.reserved_prefixes.iter().any(|prefix| name.starts_with(&**prefix));
     let topics = queue.topics();
     let streams: Vec<_> = topics
         .iter()
-        .filter(|topic| is_ours(topic.name()))
+        .filter(|topic| config.is_ours(topic.name()))
         .map(crate::Topic::stream)
         .chain([journal])
         .collect();
@@ -60,7 +59,8 @@ pub(crate) fn recover(
                     let mut rest = &found.payload[..];
                     Fields::decode(&mut rest).map(|fields| {
                         let bytes = rest.len() as u64;
-                        image.message(found.stream.0, found.lsn.0, found.next.0, &fields, bytes);
+                        let place = (found.lsn.0, found.next.0);
+                        image.message(found.stream.0, place, found.time.millis(), &fields, bytes);
                     })
                 }
                 entry::KIND if found.stream == journal => {

@@ -33,6 +33,7 @@ pub(crate) struct Rules {
     parked_bytes: usize,
     /// To be moved to the topic for dead letters, first in first out.
     dead: VecDeque<Message>,
+    dead_bytes: usize,
 }
 
 impl Rules {
@@ -86,6 +87,7 @@ impl Rules {
     /// The message was handed out so often in vain: it is given back, or is dead.
     pub(crate) fn survives(&mut self, message: Message) -> Option<Message> {
         if self.dead_letter_after.is_some_and(|after| message.attempts >= after) {
+            self.dead_bytes += message.body.len();
             self.dead.push_back(message);
             return None;
         }
@@ -103,6 +105,7 @@ impl Rules {
     pub(crate) fn forget(&mut self, range: &Range<u64>, stay: &[u64]) -> Vec<Message> {
         let stays = |seq: &u64| !range.contains(seq) || stay.binary_search(seq).is_ok();
         self.dead.retain(|message| stays(&message.seq));
+        self.dead_bytes = self.dead.iter().map(|message| message.body.len()).sum();
         let free = self.keys.forget(range, stay);
         self.parked_bytes = self.keys.iter().map(|message| message.body.len()).sum();
         free.into_iter().map(out_of_order).collect()
@@ -116,7 +119,14 @@ impl Rules {
     /// This dead letter was moved. False if it is none of the channel's any more.
     pub(crate) fn buried(&mut self, seq: u64) -> bool {
         let at = self.dead.iter().position(|message| message.seq == seq);
-        at.and_then(|at| self.dead.remove(at)).is_some()
+        let Some(message) = at.and_then(|at| self.dead.remove(at)) else { return false };
+        self.dead_bytes -= message.body.len();
+        true
+    }
+
+    /// Bytes of the bodies of dead letters.
+    pub(crate) fn dead_bytes(&self) -> usize {
+        self.dead_bytes
     }
 
     /// Messages that wait for their key.

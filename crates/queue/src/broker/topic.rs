@@ -236,6 +236,7 @@ impl Topic {
         }
         check_name(name)?;
         let _control = self.ground.control.lock().await;
+        let from = self.state.lock().given;
         let (channel, appended) = match self.make_channel(name)? {
             Made::There(channel) => return Ok(channel),
             Made::New(channel, appended) => (channel, appended),
@@ -246,6 +247,10 @@ impl Topic {
             let mut state = self.state.lock();
             state.channels.retain(|other| !Arc::ptr_eq(other, &channel));
             channel.close();
+            if state.channels.is_empty() {
+                // What it was given is the topic's again.
+                state.given = from;
+            }
             return Err(error.into());
         }
         self.ground.tell(Event::ChannelMade { topic: self.name.clone(), channel: channel.name.clone() });
@@ -285,10 +290,18 @@ impl Topic {
     /// # Errors
     /// [`Error::ChannelNotFound`], or nothing can be written.
     pub async fn delete_channel(&self, name: &str) -> Result<(), Error> {
+        self.remove_channel(name, |_| true).await
+    }
+
+    /// Deletes a channel if, once nothing else is made or deleted, it still `may` go.
+    async fn remove_channel(&self, name: &str, may: impl Fn(&Arc<Channel>) -> bool) -> Result<(), Error> {
         let control = self.ground.control.lock().await;
         let (channel, given, is_last) = {
             let mut state = self.state.lock();
             let at = state.find(name).map_err(|_| Error::ChannelNotFound(name.to_owned()))?;
+            if !may(&state.channels[at]) {
+                return Ok(());
+            }
             let channel = state.channels.remove(at);
             channel.close();
             (channel, state.given, state.channels.is_empty())
@@ -306,18 +319,22 @@ impl Topic {
 
     /// The last consumer of an ephemeral channel has gone.
     pub(crate) async fn end_ephemeral(&self, channel: &Arc<Channel>) {
-        let is_idle = channel.state.lock().core.consumers.is_empty();
-        let is_ours = self.find_channel(&channel.name).is_some_and(|ours| Arc::ptr_eq(&ours, channel));
-        if is_idle && is_ours {
-            // Who deleted it first did the same.
-            let _ = self.delete_channel(&channel.name).await;
-        }
+        let is_over = |ours: &Arc<Channel>| {
+            let mut state = channel.state.lock();
+            let is_over = Arc::ptr_eq(ours, channel) && state.core.consumers.is_empty();
+            // Nobody comes in between.
+            state.core.is_closed |= is_over;
+            is_over
+        };
+        // Who deleted it first did the same.
+        let _ = self.remove_channel(&channel.name, is_over).await;
     }
 
     /// An ephemeral topic without channels goes.
     async fn end(&self) {
         if let Some(broker) = self.broker.upgrade() {
-            let _ = broker.delete_topic(&self.name).await;
+            let is_over = |topic: &Self| std::ptr::eq(topic, self) && self.state.lock().channels.is_empty();
+            let _ = broker.delete_topic(&self.name, is_over).await;
         }
     }
 

@@ -89,9 +89,10 @@ impl World {
                     let number: u64 = body(&delivery).trim().parse().unwrap();
                     if self.dice.roll(4) == 0 {
                         let delay = Duration::from_millis(self.dice.roll(3) * 50);
+                        let now = Instant::now();
                         consumer.requeue(delivery.id, delay).unwrap();
                         let known = self.known.get_mut(&number).unwrap();
-                        known.not_before = Instant::now() + delay;
+                        known.not_before = now + delay;
                     } else {
                         consumer.finish(delivery.id).unwrap();
                         self.known.get_mut(&number).unwrap().is_finished = true;
@@ -123,7 +124,7 @@ async fn lives(seed: u64, level: Durability, crash: fn(u64) -> Crash, is_told: b
             world.step(&house, &mut consumer, &mut held, is_told).await;
         }
         if is_told {
-            tokio::time::sleep(Duration::from_millis(30)).await;
+            told(&house).await;
         }
         disk = disk.crash(crash(world.dice.roll(u64::MAX)));
         if !is_told {

@@ -2,7 +2,7 @@
 use std::time::{Duration, Instant};
 
 use eyrie_queue::Error;
-use eyrie_queue::broker::{MessageId, NewMessage, Subscriber};
+use eyrie_queue::broker::{Config, MessageId, NewMessage, Subscriber};
 use log::files::Faulty;
 
 use crate::house::*;
@@ -180,8 +180,9 @@ async fn timeouts_and_delays_are_never_early_and_exact_to_milliseconds() {
         let (late, started) = match round % 2 {
             0 => (&mut by_timeout, Instant::now()),
             _ => {
+                let started = Instant::now();
                 consumer.requeue(id, timeout).unwrap();
-                (&mut by_delay, Instant::now())
+                (&mut by_delay, started)
             }
         };
         if round % 2 == 0 {
@@ -204,5 +205,36 @@ async fn timeouts_and_delays_are_never_early_and_exact_to_milliseconds() {
             late[late.len() / 2],
             late[late.len() - 1]
         );
+    }
+}
+
+#[tokio::test]
+async fn a_delay_that_is_over_before_its_record_is_written_loses_nothing() {
+    // No body of a deferred message fits into memory, and the committer is slower than the delay.
+    let config = Config { mem_bytes_max: 4, durability: log::Durability::Memory, ..config() };
+    let house = open_with(&Faulty::new(), log_config(), config);
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(10);
+    for round in 0..20 {
+        let message = NewMessage { delay: Duration::from_millis(1), ..text(format!("round {round}")) };
+        topic.publish(&[message]).unwrap().await.unwrap();
+        assert_eq!(drain(&mut consumer, 1).await, [format!("round {round}")]);
+    }
+}
+
+#[tokio::test]
+async fn an_ephemeral_topic_whose_bytes_are_full_drops_and_goes_on() {
+    let house = open_with(&Faulty::new(), log_config(), Config { mem_bytes_max: 10, ..config() });
+    let topic = house.broker.topic("t#ephemeral").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    for round in 0..3 {
+        publish(&topic, ["12345678", "12345678", "too many"]).await;
+        assert_eq!(channel.stats().depth, 2, "round {round}");
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(10);
+        assert_eq!(drain(&mut consumer, 2).await, ["12345678", "12345678"], "round {round}");
+        nothing(&mut consumer).await;
     }
 }

@@ -46,7 +46,8 @@ async fn a_full_disk_refuses_publishers_and_serves_consumers() {
 #[tokio::test]
 async fn what_is_deleted_on_a_full_disk_makes_room_and_stays_deleted() {
     let disk = Faulty::new();
-    let house = open_with(&disk, log::Config { quota_bytes: 512 << 10, ..log_config() }, config());
+    let small = log::Config { quota_bytes: 512 << 10, ..log_config() };
+    let house = open_with(&disk, small.clone(), config());
     let topic = house.broker.topic("t").await.unwrap();
     topic.channel("c").await.unwrap();
     let long = "x".repeat(1_000);
@@ -57,7 +58,7 @@ async fn what_is_deleted_on_a_full_disk_makes_room_and_stays_deleted() {
         }
     }
     house.broker.delete_topic("t").await.unwrap();
-    let house = open(&disk.crash(log::files::Crash::KeepAll));
+    let house = open_with(&disk.crash(log::files::Crash::KeepAll), small, config());
     assert!(house.broker.find_topic("t").is_none());
     let made = || async { house.broker.topic("u").await.ok() };
     let topic = base::testkit::eventually(SOON, "there is room", made).await;
@@ -114,4 +115,40 @@ async fn publishers_in_memory_are_slowed_and_not_refused_by_a_slow_disk() {
     for _ in 0..1_000 {
         publish(&topic, std::iter::repeat_n(&long, 10)).await;
     }
+}
+
+#[tokio::test]
+async fn a_first_channel_that_a_full_disk_gave_up_takes_nothing_from_its_topic() {
+    let disk = Faulty::new();
+    let house = open_with(&disk, log::Config { quota_bytes: 512 << 10, ..log_config() }, config());
+    let topic = house.broker.topic("t").await.unwrap();
+    let room = house.broker.topic("room").await.unwrap();
+    publish(&topic, ["kept"]).await;
+    let long = "x".repeat(1_000);
+    publish(&room, std::iter::repeat_n(&long, 50)).await;
+    let mut is_refused = false;
+    for _ in 0..100 {
+        // More than there is room for, and the channel right behind it, before the committer sees that.
+        let many: Vec<_> = (0..60).map(|_| text(&long)).collect();
+        let published: Vec<_> = (0..12).map(|_| room.publish(&many)).collect();
+        match topic.channel("c").await {
+            Ok(_) => topic.delete_channel("c").await.unwrap(),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+                is_refused = true;
+            }
+        }
+        drop(published);
+        if is_refused {
+            break;
+        }
+    }
+    assert!(is_refused && topic.find_channel("c").is_none());
+    assert_eq!(topic.stats().depth, 1, "the topic keeps its message for its first channel");
+    house.broker.delete_topic("room").await.unwrap();
+    let made = || async { topic.channel("c").await.ok() };
+    let channel = base::testkit::eventually(SOON, "there is room", made).await;
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(1);
+    assert_eq!(drain(&mut consumer, 1).await, ["kept"]);
 }

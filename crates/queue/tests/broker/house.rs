@@ -92,3 +92,12 @@ pub(crate) async fn drain(consumer: &mut Consumer, count: usize) -> Vec<String> 
     }
     bodies
 }
+
+/// Long enough for the journal to be told.
+pub(crate) async fn told(house: &House) {
+    // In pieces, so that its timer has its turn however late this one comes.
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    house.log.sync(house.log.end()).await.unwrap();
+}

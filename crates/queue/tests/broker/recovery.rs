@@ -9,15 +9,6 @@ use log::files::{Crash, Faulty};
 
 use crate::house::*;
 
-/// Long enough for the journal to be told.
-async fn told(house: &House) {
-    // In pieces, so that its timer has its turn however late this one comes.
-    for _ in 0..10 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    house.log.sync(house.log.end()).await.unwrap();
-}
-
 #[tokio::test]
 async fn topics_and_channels_outlive_a_kill_with_all_they_are() {
     let disk = Faulty::new();
@@ -273,4 +264,34 @@ async fn attempts_that_timed_out_are_counted_over_a_kill() {
     let mut consumer = channel.subscribe(subscriber()).unwrap();
     consumer.set_ready(1);
     assert!(next(&mut consumer).await.attempts >= 4);
+}
+
+#[tokio::test]
+async fn delays_of_what_a_topic_kept_outlive_a_kill() {
+    for is_paused in [false, true] {
+        let disk = Faulty::new();
+        let house = open(&disk);
+        let topic = house.broker.topic("t").await.unwrap();
+        if is_paused {
+            topic.channel("c").await.unwrap();
+            topic.set_paused(true).await.unwrap();
+        }
+        let started = std::time::Instant::now();
+        let delay = Duration::from_millis(900);
+        let messages = [NewMessage { delay, ..text("late") }, text("now")];
+        topic.publish(&messages).unwrap().await.unwrap();
+        let channel = topic.channel("c").await.unwrap();
+        topic.set_paused(false).await.unwrap();
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(10);
+        assert_eq!(drain(&mut consumer, 1).await, ["now"]);
+        told(&house).await;
+        let house = open(&disk.crash(Crash::KeepAll));
+        let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(10);
+        let late = next(&mut consumer).await;
+        assert_eq!((&*body(&late), late.attempts), ("late", 1), "paused: {is_paused}");
+        assert!(started.elapsed() + Duration::from_millis(2) > delay, "{:?}", started.elapsed());
+    }
 }

@@ -147,13 +147,14 @@ impl Core {
         self.end = self.end.max(seq + 1);
         self.counters.messages += 1;
         let is_next = self.loaded.floor() == seq;
+        let has_room = self.has_room() && self.parks_more();
         if message.deliver_at_ms > now_ms {
             self.loaded.insert(seq);
             self.defer(message.deliver_at_ms, message);
-        } else if self.has_room() && self.parks_more() && is_next {
+        } else if has_room && is_next {
             self.loaded.insert(seq);
             self.push(message);
-        } else if self.limits.is_ephemeral && self.depth() > self.limits.ready_max as u64 {
+        } else if self.limits.is_ephemeral && (!has_room || self.depth() > self.limits.ready_max as u64) {
             self.loaded.insert(seq);
             self.done(seq);
         }
@@ -180,7 +181,7 @@ impl Core {
             if !self.loaded.insert(message.seq) {
                 continue;
             }
-            let before = u16::from(message.seq < self.delivered);
+            let before = u16::from(message.in_order && message.seq < self.delivered);
             let attempts = message.attempts.saturating_add(before);
             let recalled = self.recalled.remove(&message.seq);
             let was_out = recalled.map_or(before > 0, |known| known > message.attempts);
@@ -233,7 +234,10 @@ impl Core {
         self.due.pop_front();
         match message {
             Some(message) => self.push(Message { attempts: due.attempts, in_order: false, ..message }),
-            None => self.done(due.seq),
+            None => {
+                tracing::warn!(seq = due.seq, "a deferred message is not in the log; it counts as finished");
+                self.done(due.seq);
+            }
         }
     }
 

@@ -38,8 +38,9 @@ impl Core {
             message.in_order && message.attempts == u16::from(message.seq < self.delivered)
         };
         let in_flight = self.in_flight.values().map(|held| &held.message);
-        let held_back = self.rules.parked().chain(self.rules.dead());
-        let special = self.ready.iter().chain(in_flight).chain(held_back).filter(|message| !is_told(message));
+        let in_memory = self.ready.iter().chain(in_flight).chain(self.rules.dead());
+        // Others pass those that are parked, and then the mark speaks of them, wrongly.
+        let special = in_memory.filter(|message| !is_told(message)).chain(self.rules.parked());
         let special = special.map(|message| (message.seq, plain(message.attempts)));
         let deferred = self.deferred.iter().map(|((deliver_at_ms, position), deferred)| {
             let special =

@@ -45,6 +45,8 @@ pub(crate) async fn run(channel: Arc<Channel>, stream: StreamId) {
 /// Reads until the channel wants no more.
 async fn read_on(channel: &Channel, stream: StreamId) {
     let log = &channel.ground.log;
+    // Due messages below this position were written, or given up by a full log.
+    let mut settled = 0;
     loop {
         let (position, end, due, has_backlog, sought) = {
             let mut state = channel.state.lock();
@@ -69,17 +71,29 @@ async fn read_on(channel: &Channel, stream: StreamId) {
                 continue;
             }
             // The runtime goes down.
-            Err(_) => return,
+            Err(error) if error.is_cancelled() => return,
+            Err(error) => {
+                tracing::error!(%error, channel = &*channel.name, "reading the backlog failed; tried again");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
         };
+        let due_end = piece.recalled.iter().map(|(due, _)| due.position + 1).max().unwrap_or(0);
         let is_at_end = has_backlog && piece.messages.is_empty();
         let position = piece.position;
         let now_ms = channel.ground.clock.steady().millis();
-        channel.change(|state| {
+        let is_early = channel.change(|state| {
             if state.core.sought != sought {
                 // It reads on elsewhere.
-                return;
+                return false;
             }
+            let mut is_early = false;
             for (due, message) in piece.recalled {
+                if message.is_none() && due.position >= settled {
+                    // Its time came before its record was written. The others keep their turn behind it.
+                    is_early = true;
+                    break;
+                }
                 state.core.recall(due, message);
             }
             if has_backlog {
@@ -89,11 +103,14 @@ async fn read_on(channel: &Channel, stream: StreamId) {
                 // Given up by a full log.
                 state.core.missing(end);
             }
+            is_early
         });
-        if is_at_end && position < appended {
+        if is_early || is_at_end && position < appended {
             log.written().await;
             if log.status().poisoned.is_some() {
                 tokio::time::sleep(AGAIN).await;
+            } else {
+                settled = settled.max(due_end);
             }
         }
     }
@@ -104,7 +121,9 @@ fn read(log: &Log, stream: StreamId, from: u64, due: Vec<Due>, has_backlog: bool
     for due in due {
         let found =
             log.read(Lsn(due.position))?.filter(|found| found.stream == stream && found.kind == record::KIND);
-        recalled.push((due, found.and_then(|found| record::message(found.lsn.0, &found.payload))));
+        let message = found.and_then(|found| record::message(found.lsn.0, &found.payload));
+        // Where one was given up by a full log another may lie.
+        recalled.push((due, message.filter(|message| message.seq == due.seq)));
     }
     let mut piece = Piece { messages: Vec::new(), position: from, recalled };
     if has_backlog {

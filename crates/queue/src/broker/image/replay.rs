@@ -27,7 +27,7 @@ fn apply(image: &mut Image, at: u64, record: &Record) {
     match record {
         Record::Message { stream, seq, deliver_at_ms } => {
             let fields = Fields { seq: *seq, deliver_at_ms: *deliver_at_ms, ..Fields::default() };
-            image.message(*stream, at, at + 8, &fields, 1);
+            image.message(*stream, (at, at + 8), 0, &fields, 1);
         }
         Record::Entry(entry) => image.apply(at, entry.clone()),
     }

@@ -78,9 +78,11 @@ impl Core {
         }
     }
 
-    /// Whether there is room for more messages that wait for their keys.
+    /// Whether there is room for more messages that wait for their keys, or to be moved as dead letters.
     pub(super) fn parks_more(&self) -> bool {
-        self.rules.parked_count() < self.limits.ready_max && self.rules.parked_bytes() < self.limits.bytes_max
+        let count = self.rules.parked_count() + self.rules.dead().len();
+        let bytes = self.rules.parked_bytes() + self.rules.dead_bytes();
+        count < self.limits.ready_max && bytes < self.limits.bytes_max
     }
 
     /// Messages of these numbers wait no more, in memory or out of it.
@@ -126,5 +128,70 @@ impl Core {
         self.next_position = self.next_position.max(position);
         let free = self.rules.forget(&(0..upto), &stay);
         self.push_front(free);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::broker::channel::consumers::{Proximity, Subscriber};
+    use crate::broker::channel::core::Limits;
+    use crate::broker::message::MessageId;
+
+    const LIMITS: Limits = Limits { ready_max: 4, bytes_max: 1_000, is_ephemeral: false, node_id: 1 };
+
+    fn message(seq: u64, key_hash: u64) -> Message {
+        Message {
+            position: seq * 8,
+            seq,
+            published_ns: 0,
+            deliver_at_ms: 0,
+            expires_ms: 0,
+            key_hash,
+            attempts: 0,
+            in_order: true,
+            body: Bytes::from_static(b"body"),
+        }
+    }
+
+    /// A channel with one consumer, its handle, and the rules.
+    fn ruled(policy: &Policy) -> (Core, u32) {
+        let mut core = Core::new(LIMITS, 0, 0, 0);
+        core.set_rules(policy);
+        let minute = Duration::from_secs(60);
+        let proximity = Proximity::Global;
+        let subscriber =
+            Subscriber { id: 1, msg_timeout: minute, max_msg_timeout: minute, sample_rate: 0, proximity };
+        let owner = core.consumers.insert(&subscriber);
+        core.consumers.get_mut(owner).expect("it is there").ready_count = 100;
+        (core, owner)
+    }
+
+    #[test]
+    fn a_message_that_waits_for_its_key_was_not_handed_out_though_later_ones_were() {
+        let (mut core, owner) = ruled(&Policy { ordered: true, ..Policy::default() });
+        (0..2).for_each(|seq| core.admit(message(seq, 7), seq * 8 + 8, 0));
+        // The second one is parked, and nothing behind it was handed out yet.
+        assert_eq!((core.take(owner, 9, 0, &mut Vec::new()), core.rules.parked_count()), (1, 1));
+        assert_eq!(core.image("c").special.get(&1).map(|special| special.attempts), Some(0));
+    }
+
+    #[test]
+    fn dead_letters_that_cannot_be_moved_keep_the_backlog_in_the_log() {
+        let (mut core, owner) = ruled(&Policy { dead_letter_after: Some(1), ..Policy::default() });
+        for seq in 0..4 {
+            core.admit(message(seq, 0), seq * 8 + 8, 0);
+            assert_eq!(core.take(owner, 1, 0, &mut Vec::new()), 1);
+            core.requeue(owner, MessageId::new(1, seq * 8), 0, 0).expect("it has the message");
+        }
+        assert_eq!(core.rules.dead().len(), 4);
+        core.admit(message(4, 0), 40, 0);
+        assert!(core.ready.is_empty() && !core.wants_reading(), "memory is bounded");
+        (0..4).for_each(|seq| core.buried(seq));
+        assert!(core.wants_reading(), "they were moved");
     }
 }
