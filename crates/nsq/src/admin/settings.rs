@@ -21,6 +21,7 @@ pub(super) async fn config(
     let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
     access::need_near(&admin.options(), &peer)?;
     if request.method() == Method::PUT {
+        access::need_admin(&admin.options(), request.headers())?;
         let value = body::read(request, VALUE_BYTES_MAX).await.map_err(|e| e.failure("INVALID_VALUE"))?;
         if value.is_empty() {
             return Err(Failure::too_large("INVALID_VALUE"));

@@ -147,7 +147,9 @@ impl Manager {
             tokio::time::interval(self.config.rdy_redistribute_interval.max(Duration::from_millis(1)));
         self.settle(Instant::now());
         while !(stop.is_requested() && self.open.is_empty()) {
-            let wake = self.wakes().unwrap_or_else(|| Instant::now() + RECONNECT_MAX);
+            // Once stopped, nothing is to be done in time: what is open ends by itself.
+            let wake = self.wakes().filter(|_| !stop.is_requested());
+            let wake = wake.unwrap_or_else(|| Instant::now() + RECONNECT_MAX);
             tokio::select! {
                 event = events.recv() => {
                     if let Some(event) = event {

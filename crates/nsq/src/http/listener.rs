@@ -82,6 +82,11 @@ pub fn is_unix(address: &str) -> bool {
     address.contains('/') || !address.contains(':')
 }
 
+/// An address as it is shown and told: an IPv4 peer of a socket for both is an IPv4 peer.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 /// Binds `<addr>:<port>`; the address may be a name or absent.
 ///
 /// # Errors

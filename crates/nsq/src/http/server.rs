@@ -28,7 +28,7 @@ use tower::ServiceExt as _;
 
 use super::answer::Failure;
 use super::body::Room;
-use super::listener::Listener;
+use super::listener::{Listener, canonical};
 use super::patience::Patient;
 
 /// How long to wait when the system has no descriptor for a new connection.
@@ -129,12 +129,11 @@ enum Socket {
 async fn accept(listener: &Listener, room: &Arc<Semaphore>) -> Option<(Socket, OwnedSemaphorePermit)> {
     let place = Arc::clone(room).acquire_owned().await.ok()?;
     let accepted = match listener {
-        Listener::Tcp(tcp) => tcp.accept().await.map(|(stream, peer)| Socket::Tcp(stream, peer)),
+        Listener::Tcp(tcp) => tcp.accept().await.map(|(stream, peer)| Socket::Tcp(stream, canonical(peer))),
         Listener::Unix(unix, _) => unix.accept().await.map(|(stream, _)| Socket::Unix(stream)),
-        Listener::Tls(tcp, config) => tcp
-            .accept()
-            .await
-            .map(|(stream, peer)| Socket::Tls(stream, peer, TlsAcceptor::from(Arc::clone(config)))),
+        Listener::Tls(tcp, config) => tcp.accept().await.map(|(stream, peer)| {
+            Socket::Tls(stream, canonical(peer), TlsAcceptor::from(Arc::clone(config)))
+        }),
     };
     match accepted {
         Ok(socket) => Some((socket, place)),

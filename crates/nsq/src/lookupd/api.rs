@@ -20,6 +20,7 @@ use base::tasks::Stop;
 use http::header::HeaderName;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::Shared;
 use super::peer::{Peer, Presented};
@@ -32,6 +33,10 @@ use crate::version::VERSION;
 /// Longest that `/lookup` waits for a change.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 
+/// Most lookups that wait at once; beyond them they are answered at once, as if nobody had asked to wait.
+/// Half of the connections a listener takes, so that others are always served.
+const WAITS_MAX: usize = 2_048;
+
 /// The header of the word that goes into the next `since`.
 const REVISION: HeaderName = HeaderName::from_static("x-eyrie-revision");
 
@@ -42,12 +47,13 @@ const NEVER_NS: i64 = -6_795_364_578_871_345_152;
 struct Api {
     shared: Arc<Shared>,
     stop: Stop,
+    waits: Arc<Semaphore>,
 }
 
 type Answer = Result<Response, Failure>;
 
 pub(super) fn router(shared: &Arc<Shared>, stop: Stop) -> Router {
-    let api = Api { shared: Arc::clone(shared), stop };
+    let api = Api { shared: Arc::clone(shared), stop, waits: Arc::new(Semaphore::new(WAITS_MAX)) };
     let quiet =
         Router::new().route("/lookup", get(lookup)).route("/metrics", get(metrics)).with_state(api.clone());
     let logged = logged(
@@ -140,6 +146,7 @@ async fn lookup(State(api): State<Api>, query: Query) -> Answer {
 impl Api {
     /// Waits until the topic has another revision than `since`, at most `wait`, and not beyond the stop.
     async fn changed(&self, topic: &str, since: &str, wait: Duration) {
+        let Ok(_place) = self.waits.try_acquire() else { return };
         let _counted = self.shared.figures.wait();
         let mut changes = self.shared.changed.subscribe();
         let other = async {

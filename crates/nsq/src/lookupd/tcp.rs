@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use super::Shared;
+use crate::http::listener::canonical;
+
 use super::protocol::{BODY_BYTES_MAX, Command, LINE_BYTES_MAX, MAGIC, Refusal, Session, put_answer};
 
 /// Most nsqds at once; further ones wait in the system's queue.
@@ -44,7 +46,7 @@ pub(super) async fn accept(listener: TcpListener, shared: &Arc<Shared>, connecti
             } => accepted,
         };
         let (place, (stream, address)) = match accepted {
-            (place, Ok(connection)) => (place, connection),
+            (place, Ok((stream, address))) => (place, (stream, canonical(address))),
             (_, Err(error)) => {
                 tracing::warn!("temporary Accept() failure - {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -196,6 +196,10 @@ impl flags::Options for Options {
             matches!(self.tls_client_auth_policy.as_str(), "" | "require" | "require-verify"),
             "--tls-client-auth-policy must be require or require-verify",
         )?;
+        require(
+            !self.http_auth || !self.auth_http_addresses.is_empty(),
+            "--http-auth needs --auth-http-address: whom is it to ask?",
+        )?;
         let unknown = self.experiments.iter().find(|name| *name != TOPOLOGY_AWARE);
         unknown.map_or(Ok(()), |name| Err(format!("--enable-experiment: there is no `{name}`")))
     }

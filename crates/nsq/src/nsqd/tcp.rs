@@ -15,6 +15,7 @@ use super::options::TlsRequired;
 use super::topology::Topology;
 use super::{Nsqd, tls};
 use crate::http::Listener;
+use crate::http::listener::canonical;
 use crate::wire::Limits;
 
 /// Most connections at a time; more are closed as they come.
@@ -109,7 +110,7 @@ async fn accept(listener: &Listener) -> io::Result<(Socket, String)> {
         Listener::Tcp(listener) => {
             let (stream, remote) = listener.accept().await?;
             prepare(&stream)?;
-            Ok((stream.into(), remote.to_string()))
+            Ok((stream.into(), canonical(remote).to_string()))
         }
         Listener::Unix(listener, _) => {
             let (stream, _) = listener.accept().await?;

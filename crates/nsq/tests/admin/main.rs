@@ -249,6 +249,9 @@ async fn only_named_admins_change_something() {
     };
     assert_eq!(as_user("bob").await, (403, r#"{"message":"FORBIDDEN"}"#.to_owned()));
     assert_eq!(house.send("DELETE", "/api/topics/adm", "").await.0, 403, "nobody");
+    // Not even from where everybody may: a proxy on this machine stands for the whole world.
+    let elsewhere = r#"["127.0.0.1:1"]"#;
+    assert_eq!(house.send("PUT", "/config/nsqlookupd_http_addresses", elsewhere).await.0, 403);
     assert_eq!((house.nsqd.posts(), house.lookupd.posts()), (vec![], vec![]));
     assert_eq!(as_user("ann").await.0, 200);
     assert_eq!(house.nsqd.posts(), ["/topic/pause?topic=adm"]);

@@ -64,4 +64,13 @@ async fn http_asks_the_auth_server_where_that_is_wanted() {
     // Off by default, with an authority or without.
     let house = House::with(|options| options.auth_http_addresses = vec![address]).await;
     assert_eq!(house.get("/stats").await.status, 200);
+    // But bodies are not given over HTTP to those who would not get them over TCP.
+    for (method, path) in [
+        ("GET", "/channel/peek?topic=t&channel=c"),
+        ("POST", "/channel/seek?topic=t&channel=c&to=start"),
+        ("GET", "/topic/policy?topic=t"),
+    ] {
+        let answer = house.ask_with(method, path, "", b"").await;
+        assert_eq!((answer.status, &*answer.body), (403, r#"{"message":"HTTP_AUTH_REQUIRED"}"#), "{path}");
+    }
 }

@@ -24,9 +24,21 @@ const KNOWN_MAX: usize = 1_024;
 /// Longest secret.
 const SECRET_BYTES_MAX: usize = 8 << 10;
 
+/// What NSQ does not have over HTTP: where clients must prove who they are over TCP, it is not to be had
+/// by whoever just asks over HTTP.
+const OURS: &[&str] = &["/channel/peek", "/channel/seek", "/topic/policy"];
+
 /// Who stands at the door. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) enum Door {
+    /// HTTP is open as in NSQ, except for [`OURS`].
+    Ajar,
+    /// The auth server is asked.
+    Guarded(Guard),
+}
+
+#[derive(Clone)]
+pub(super) struct Guard {
     nsqd: Arc<Nsqd>,
     known: Arc<Mutex<HashMap<Caller, Grants>>>,
 }
@@ -41,12 +53,15 @@ struct Caller {
 }
 
 impl Door {
-    /// None where HTTP is open to all, as in NSQ.
+    /// None where nobody has to prove anything, over TCP neither.
     pub(super) fn of(nsqd: &Arc<Nsqd>) -> Option<Self> {
-        let guarded = nsqd.options().http_auth && nsqd.authority.is_some();
-        guarded.then(|| Self { nsqd: Arc::clone(nsqd), known: Arc::default() })
+        nsqd.authority.as_ref()?;
+        let guard = || Guard { nsqd: Arc::clone(nsqd), known: Arc::default() };
+        Some(if nsqd.options().http_auth { Self::Guarded(guard()) } else { Self::Ajar })
     }
+}
 
+impl Guard {
     async fn grants(&self, caller: Caller) -> Result<Grants, Failure> {
         if let Some(grants) = self.known.lock().get(&caller)
             && !grants.is_expired(Instant::now())
@@ -79,9 +94,14 @@ impl Door {
 
 /// Lets a request pass, or answers 401 (no secret), 403 (it does not suffice) or 503 (nobody can tell).
 pub(super) async fn check(State(door): State<Door>, request: Request, next: Next) -> Response {
-    if request.uri().path() == "/ping" {
-        return next.run(request).await;
-    }
+    let guard = match door {
+        Door::Ajar if OURS.contains(&request.uri().path()) => {
+            return Failure::new(StatusCode::FORBIDDEN, "HTTP_AUTH_REQUIRED").into_response();
+        }
+        Door::Ajar => return next.run(request).await,
+        Door::Guarded(_) if request.uri().path() == "/ping" => return next.run(request).await,
+        Door::Guarded(guard) => guard,
+    };
     let Some(secret) = secret(request.headers()) else {
         let challenge = [(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
         return (challenge, Failure::new(StatusCode::UNAUTHORIZED, "AUTH_REQUIRED")).into_response();
@@ -93,7 +113,7 @@ pub(super) async fn check(State(door): State<Door>, request: Request, next: Next
         common_name: peer.certificate.map(|der| common_name(&der)).unwrap_or_default(),
         secret,
     };
-    match door.grants(caller).await {
+    match guard.grants(caller).await {
         Err(failure) => failure.into_response(),
         Ok(grants) if suffice(&grants, request.uri()) => next.run(request).await,
         Ok(_) => Failure::new(StatusCode::FORBIDDEN, "UNAUTHORIZED").into_response(),

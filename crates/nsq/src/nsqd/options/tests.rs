@@ -124,6 +124,7 @@ fn values_that_cannot_be_right_are_refused() {
     };
     check("-node-id=1024", "--node-id must be [0,1024)");
     check("-max-deflate-level=10", "--max-deflate-level must be [1,9]");
+    check("-http-auth", "--http-auth needs --auth-http-address: whom is it to ask?");
     check("-e2e-processing-latency-percentile=0", "--e2e-processing-latency-percentile must be in (0, 1.0]");
     check("-auth-http-request-method=put", "--auth-http-request-method must be get or post");
     check("-tls-client-auth-policy=ask", "--tls-client-auth-policy must be require or require-verify");

@@ -100,7 +100,7 @@ impl Consumer {
     /// # Errors
     /// The same.
     pub fn hand_back(&self, id: MessageId, delay: Duration) -> Result<(), Error> {
-        let now_ms = self.channel.ground.clock.now().millis();
+        let now_ms = self.channel.ground.clock.steady().millis();
         let delay_ms = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
         self.channel.change(|state| state.core.hand_back(self.place, id, delay_ms, now_ms))
     }
