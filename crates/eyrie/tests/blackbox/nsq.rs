@@ -174,7 +174,7 @@ fn what_nsqd_answered_survives_kill_9_and_a_drain() {
 
     let data = home.data().display().to_string();
     let refused = home.fail(&["nsqd", "-data-path", &data, "-tcp-address=127.0.0.1:0", "-http-address="]);
-    assert!(refused.contains("FATAL: failed to lock data-path: another nsqd (pid "), "{refused}");
+    assert!(refused.contains("FATAL: failed to lock data-path: another process (pid "), "{refused}");
 
     let mut status = None;
     let more = publish_until_it_ends(http, || status = Some(daemon.stop("TERM")));

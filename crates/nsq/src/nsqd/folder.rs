@@ -28,7 +28,7 @@ pub struct Folder {
 pub enum InUse {
     /// Another process has it.
     #[error(
-        "failed to lock data-path: another nsqd ({holder}) uses {path}; give each nsqd a --data-path of its own"
+        "failed to lock data-path: another process ({holder}) uses {path}; give each nsqd a --data-path of its own"
     )]
     Locked {
         /// The folder.
@@ -67,8 +67,7 @@ impl Folder {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = lock.take(LOCK_BYTES_MAX).read_to_string(&mut holder);
-                let holder = if holder.trim().is_empty() { "pid unknown" } else { holder.trim() };
-                return Err(InUse::Locked { path: path.display().to_string(), holder: holder.to_owned() });
+                return Err(InUse::Locked { path: path.display().to_string(), holder: named(&holder) });
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
@@ -99,9 +98,27 @@ impl Folder {
     }
 }
 
+/// Who holds a lock, as its file tells: `eyrie serve` writes its pid alone, and its address below.
+fn named(told: &str) -> String {
+    match told.lines().next().map_or("", str::trim) {
+        "" => "pid unknown".to_owned(),
+        pid if pid.bytes().all(|byte| byte.is_ascii_digit()) => format!("pid {pid}"),
+        pid => pid.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn holders_are_named_in_a_word() {
+        for (told, name) in
+            [("", "pid unknown"), ("pid 7\n", "pid 7"), ("23512\nhttp://127.0.0.1:24880\n", "pid 23512")]
+        {
+            assert_eq!(named(told), name);
+        }
+    }
 
     #[test]
     fn a_folder_is_held_by_one() {
@@ -113,7 +130,7 @@ mod tests {
         assert_eq!(
             error,
             format!(
-                "failed to lock data-path: another nsqd (pid {pid}) uses {path}; give each nsqd a --data-path of its own"
+                "failed to lock data-path: another process (pid {pid}) uses {path}; give each nsqd a --data-path of its own"
             )
         );
         drop(first);

@@ -47,7 +47,8 @@ pub fn prefix(wanted: &str, broadcast_address: &str, http_port: u16) -> String {
 
 /// Pushes what `stats` tells every interval until the stop.
 pub async fn run(config: Config, stats: impl Fn() -> Stats, stop: Stop) {
-    let mut last = Stats::default();
+    // What was counted in an earlier life was pushed then.
+    let mut last = stats();
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + config.interval, config.interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

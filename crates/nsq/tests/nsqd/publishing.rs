@@ -100,7 +100,7 @@ async fn an_id_is_published_once_where_the_topic_says_so() {
     assert_eq!(policy.status, 200, "{policy:?}");
     let policy = house.get("/topic/policy?topic=t").await;
     assert!(policy.body.contains(r#""durability":"disk""#), "{policy:?}");
-    for wrong in ["{", r#"{"nonsense":1}"#, r#"{"durability":"perhaps"}"#] {
+    for wrong in ["{", "[]", r#"{"nonsense":1}"#, r#"{"durability":"perhaps"}"#] {
         let answer = house.ask("PUT", "/topic/policy?topic=t", wrong.as_bytes()).await;
         assert!(answer.status == 400 && answer.body.contains("INVALID_POLICY"), "{answer:?}");
     }

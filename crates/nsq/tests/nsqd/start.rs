@@ -29,7 +29,7 @@ async fn a_folder_and_a_port_are_used_once() {
     let same = options(&house.dir);
     let error = refused(same).await;
     let text = error.to_string();
-    assert!(matches!(error, Error::Folder(_)) && text.contains("another nsqd (pid "), "{text}");
+    assert!(matches!(error, Error::Folder(_)) && text.contains("another process (pid "), "{text}");
     let other = TempDir::new().expect("a folder");
     let taken = Options { http_address: house.http().to_owned(), ..options(&other) };
     let text = refused(taken).await.to_string();

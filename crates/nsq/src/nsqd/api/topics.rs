@@ -70,7 +70,9 @@ pub(super) async fn set_policy(
     let topic = find(&nsqd, name(&query)?)?;
     let body =
         body::read(request, POLICY_BYTES_MAX).await.map_err(|unread| unread.failure("BODY_TOO_BIG"))?;
-    let policy: Policy = serde_json::from_slice(&body)
+    // An object only: a list would be taken for the values in their order.
+    let policy: Policy = serde_json::from_slice::<serde_json::Map<_, _>>(&body)
+        .and_then(|object| serde_json::from_value(object.into()))
         .map_err(|error| Failure::bad_request(format!("INVALID_POLICY: {error}")))?;
     match topic.set_policy(policy).await {
         Ok(()) => Ok(json(&topic.policy())),
