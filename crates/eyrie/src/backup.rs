@@ -10,11 +10,13 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use base::Clock;
 use log::{Log, Lsn};
+use store::Store;
 
 use crate::cli::{BackupArgs, RestoreArgs};
 use crate::folder::{self, Folder};
@@ -31,26 +33,38 @@ const READ_BYTES: usize = 4 << 20;
 /// Copies everything to an empty folder.
 pub(crate) fn backup(args: &BackupArgs) -> anyhow::Result<()> {
     let from = Folder::open(&args.data.folder()?)?;
-    let to = Folder::prepare_empty(&args.to)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        for attempt in 1..=ATTEMPTS {
-            let outcome = copy(&from, &to).await;
-            match outcome {
-                Ok(records) => {
-                    to.complete()?;
-                    println!("copied {} to {} ({records} records of the log)", show(&from), show(&to));
-                    return Ok(());
-                }
-                Err(error) if attempt < ATTEMPTS => {
-                    tracing::info!(%error, attempt, "copying again");
-                    tokio::time::sleep(PAUSE).await;
-                }
-                Err(error) => return Err(error.context("the backup is not complete: remove it, try again")),
-            }
-        }
-        Ok(())
+        // What cannot be opened now cannot be later, and is not begun with.
+        let source = store::open_sqlite(&from.store()).await.with_context(|| {
+            format!(
+                "nothing was copied; what no server uses, read-only or not, `eyrie restore {}` copies",
+                show(&from)
+            )
+        })?;
+        let outcome = attempts(&source, &from, &args.to).await;
+        source.close().await.context("cannot close the store")?;
+        outcome
     })
+}
+
+async fn attempts(source: &Arc<dyn Store>, from: &Folder, to: &Path) -> anyhow::Result<()> {
+    let to = Folder::prepare_empty(to)?;
+    for attempt in 1..=ATTEMPTS {
+        match copy(source, from, &to).await {
+            Ok(records) => {
+                to.complete()?;
+                println!("copied {} to {} ({records} records of the log)", show(from), show(&to));
+                return Ok(());
+            }
+            Err(error) if attempt < ATTEMPTS => {
+                tracing::info!(%error, attempt, "copying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error.context("the backup is not complete: remove it, try again")),
+        }
+    }
+    Ok(())
 }
 
 /// Makes a data folder from a backup.
@@ -82,15 +96,12 @@ fn show(folder: &Folder) -> impl std::fmt::Display {
 }
 
 /// One attempt; how many records of the log came along.
-async fn copy(from: &Folder, to: &Folder) -> anyhow::Result<u64> {
+async fn copy(source: &Arc<dyn Store>, from: &Folder, to: &Folder) -> anyhow::Result<u64> {
     remove_if_there(&to.store())?;
     if to.log().exists() {
         fs::remove_dir_all(to.log()).context("cannot remove the last attempt")?;
     }
-    let source = store::open_sqlite(&from.store()).await.context("cannot open the store")?;
-    let copied = source.backup(&to.store()).await.context("cannot copy the store");
-    source.close().await.context("cannot close the store")?;
-    copied?;
+    source.backup(&to.store()).await.context("cannot copy the store")?;
     copy_folder(&from.log(), &to.log(), |name| !is_left_out(name))?;
     check(to).await
 }

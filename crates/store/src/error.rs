@@ -62,12 +62,12 @@ pub enum Error {
     #[error("the store is closed")]
     Closed,
     /// From the database.
-    #[error("the database failed at {what}: {source}")]
+    #[error("the database failed at {what}: {said}")]
     Database {
         /// What was done.
         what: &'static str,
-        /// What the database said; shown in the message.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What the database said; shown in the message, so not returned as its source.
+        said: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 

@@ -33,7 +33,7 @@ pub(super) enum Fault {
 }
 
 fn broken() -> Error {
-    Error::Database { what: "a test", source: "on purpose".into() }
+    Error::Database { what: "a test", said: "on purpose".into() }
 }
 
 impl Faulty {

@@ -97,3 +97,20 @@ fn nothing_is_ever_overwritten() {
     let error = Home::new().fail(&["restore", nothing.to_str().expect("text")]);
     assert!(error.contains("no data folder of Eyrie"), "{error}");
 }
+
+#[test]
+fn a_store_that_cannot_be_written_is_said_once_and_not_copied() {
+    let home = Home::new();
+    home.account();
+    // What SQLite sees in a folder that it must not write to: it gets no log of its own.
+    fs::create_dir(home.data().join("eyrie.db-wal")).expect("made");
+    let copy = home.beside("copy");
+    let target = copy.to_str().expect("text");
+    for command in [&["account", "list"][..], &["backup", target]] {
+        let error = home.fail(command);
+        let said = error.matches("SQLite writes beside its file even to read, and cannot").count();
+        assert_eq!((said, error.matches("eyrie.db").count()), (1, 1), "{error}");
+    }
+    let error = home.fail(&["backup", target]);
+    assert!(error.contains("nothing was copied") && !copy.exists(), "{error}");
+}

@@ -7,8 +7,10 @@ use crate::sql::dialect::Dialect;
 mod code {
     pub(super) const BUSY: i32 = 5;
     pub(super) const LOCKED: i32 = 6;
+    pub(super) const READONLY: i32 = 8;
     pub(super) const CORRUPT: i32 = 11;
     pub(super) const FULL: i32 = 13;
+    pub(super) const CANNOT_OPEN: i32 = 14;
     pub(super) const NOT_A_DATABASE: i32 = 26;
 }
 
@@ -30,10 +32,15 @@ pub(crate) fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> Error + Copy
                 Some(code::CORRUPT | code::NOT_A_DATABASE) => {
                     Error::Damaged { what: format!("{what}: {}", said.message()) }
                 }
-                _ => Error::Database { what, source: error.into() },
+                Some(code::READONLY | code::CANNOT_OPEN) => {
+                    let said =
+                        format!("SQLite writes beside its file even to read, and cannot: {}", said.message());
+                    Error::Database { what, said: said.into() }
+                }
+                _ => Error::Database { what, said: error.into() },
             }
         }
-        _ => Error::Database { what, source: error.into() },
+        _ => Error::Database { what, said: error.into() },
     }
 }
 

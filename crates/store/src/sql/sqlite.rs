@@ -75,9 +75,9 @@ pub async fn open_sqlite_with(path: &Path, limits: SqliteOptions) -> Result<Arc<
 }
 
 fn connect_options(path: &Path) -> Result<AnyConnectOptions, Error> {
-    let unusable = |source: Box<dyn std::error::Error + Send + Sync>| Error::Database {
+    let unusable = |said: Box<dyn std::error::Error + Send + Sync>| Error::Database {
         what: "opening the database file",
-        source,
+        said,
     };
     let named = |error: std::io::Error| unusable(format!("{}: {error}", path.display()).into());
     let file = path.file_name().ok_or_else(|| unusable("the path names no file".into()))?;
@@ -104,10 +104,7 @@ fn make_private(path: &Path) -> Result<(), Error> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => chmod(path),
         other => other.map(drop),
     };
-    made.map_err(|error| Error::Database {
-        what: "making the database file private",
-        source: Box::new(error),
-    })
+    made.map_err(|error| Error::Database { what: "making the database file private", said: Box::new(error) })
 }
 
 fn chmod(path: &Path) -> std::io::Result<()> {
@@ -206,8 +203,8 @@ async fn refuse_others(connection: &mut AnyConnection) -> Result<(), Error> {
 fn name_file(error: Error, path: &Path) -> Error {
     match error {
         Error::Damaged { what } => Error::Damaged { what: format!("{}: {what}", path.display()) },
-        Error::Database { what, source } => {
-            Error::Database { what, source: format!("{}: {source}", path.display()).into() }
+        Error::Database { what, said } => {
+            Error::Database { what, said: format!("{}: {said}", path.display()).into() }
         }
         other => other,
     }
@@ -259,7 +256,7 @@ async fn publish(partial: &Path, to: &Path) -> std::io::Result<()> {
 }
 
 fn broken(path: &Path, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::Database { what: "a backup", source: format!("{}: {error}", path.display()).into() }
+    Error::Database { what: "a backup", said: format!("{}: {error}", path.display()).into() }
 }
 
 /// The last connection to close folds the write-ahead log into the file.
