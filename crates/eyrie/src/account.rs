@@ -67,6 +67,12 @@ fn print(made: &WithLink, folder: &Folder, json: bool) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&value)?);
     } else {
         print!("{}", describe(&address, made));
+        if !folder.is_served() {
+            println!(
+                "\nNo server runs on this folder now. Start one with `eyrie serve`; if its address is not"
+            );
+            println!("{address}, put its own into the link.");
+        }
     }
     Ok(())
 }

@@ -53,5 +53,15 @@ fn an_account_made_while_serving_is_served_within_seconds() {
     });
     assert_eq!(total % 2.0, 0.0);
     let made = home.succeed(&["account", "create", "--email", "x@example.com"]);
-    assert!(made.contains(&format!("http://{}/signin/", server.address)), "the link is whole: {made}");
+    let base = format!("http://{}", server.address);
+    assert!(made.contains(&format!("{base}/signin/")), "the link is whole: {made}");
+    assert!(!made.contains("No server runs"), "{made}");
+    server.stop();
+    let reset = home.succeed(&["account", "reset", "--email", "x@example.com"]);
+    assert!(
+        reset.contains(&format!(
+            "No server runs on this folder now. Start one with `eyrie serve`; if its address is not\n{base},"
+        )),
+        "{reset}"
+    );
 }

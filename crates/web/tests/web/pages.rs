@@ -18,6 +18,9 @@ async fn the_home_page_is_always_there() {
     let stranger = house.get_signed_out("/").await;
     assert_eq!(stranger.status, 200);
     assert!(stranger.text().contains("<h1 class=\"big\">Sign in</h1>"), "{}", stranger.text());
+    for command in ["eyrie account reset", "eyrie account list"] {
+        assert!(stranger.text().contains(command), "a way in for who has forgotten: {}", stranger.text());
+    }
     let owner = house.get("/").await;
     assert_eq!(owner.status, 200);
     assert!(owner.text().contains("Send your first number"), "{}", owner.text());
