@@ -141,9 +141,11 @@ impl Server {
         self.err.lock().expect("lines").join("\n")
     }
 
-    /// What follows `label` on a line of stdout.
+    /// What follows `label` on the line of stdout that begins with it.
     pub(crate) fn says(&self, label: &str) -> String {
-        find(&self.out, label).unwrap_or_else(|| panic!("no `{label}` in {}", self.printed()))
+        let printed = self.printed();
+        let said = printed.lines().find_map(|line| line.trim_start().strip_prefix(label));
+        said.unwrap_or_else(|| panic!("no `{label}` in {printed}")).trim().to_owned()
     }
 
     pub(crate) fn pid(&self) -> u32 {
