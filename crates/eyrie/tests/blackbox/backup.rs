@@ -1,8 +1,10 @@
 //! `eyrie backup` and `eyrie restore`.
 
 use std::fs;
+use std::process::Command;
 
-use crate::house::{Home, eventually, hours_ago};
+use crate::full::Tmpfs;
+use crate::house::{Home, eventually, hours_ago, skipped};
 use crate::load::{Load, verify};
 
 #[test]
@@ -113,4 +115,26 @@ fn a_store_that_cannot_be_written_is_said_once_and_not_copied() {
     }
     let error = home.fail(&["backup", target]);
     assert!(error.contains("nothing was copied") && !copy.exists(), "{error}");
+}
+
+#[test]
+fn a_read_only_folder_is_named_as_such_and_restored_from() {
+    let place = Home::new();
+    let mount = place.beside("snapshot");
+    let Some(disk) = Tmpfs::mount(&mount) else {
+        return skipped("a tmpfs cannot be mounted here (it takes root): the read-only folder was not tried");
+    };
+    let home = Home::with_data(&mount.join("data"));
+    home.account();
+    let order = Command::new("mount").args(["-o", "remount,ro"]).arg(&mount).status().expect("mount runs");
+    assert!(order.success());
+    let copy = home.beside("copy");
+    for command in [&["account", "list"][..], &["backup", copy.to_str().expect("text")]] {
+        let error = home.fail(command);
+        assert_eq!(error.matches("SQLite writes beside its file even to read").count(), 1, "{error}");
+    }
+    let restored = Home::new();
+    restored.succeed(&["restore", home.data().to_str().expect("text")]);
+    assert!(restored.succeed(&["account", "list"]).contains("test@example.com"));
+    drop(disk);
 }
