@@ -55,7 +55,7 @@ pub(crate) fn load(overrides: &Overrides) -> Result<Loaded, Problems> {
 }
 
 fn read(path: &Path) -> Result<String, Problem> {
-    let problem = |message: String| Problem { source: Source::File(path.to_owned(), 1), message };
+    let problem = |message: String| Problem { source: Source::Unread(path.to_owned()), message };
     let size = std::fs::metadata(path).map_err(|error| problem(format!("cannot read it: {error}")))?.len();
     if size > FILE_BYTES_MAX {
         return Err(problem(format!("the file has {size} bytes, the limit is {FILE_BYTES_MAX}")));
@@ -93,6 +93,7 @@ pub(super) fn combine(
             problems.push(Problem { source, message: format!("{name}: {advice}") });
         }
     }
+    problems.sort_by_key(|problem| problem.source.place());
     if problems.is_empty() { Ok(loaded) } else { Err(Problems(problems)) }
 }
 
@@ -203,13 +204,14 @@ mod tests {
     #[test]
     fn unknown_names_are_refused_by_name_with_the_nearest_one() {
         check(
-            "[sever]\na = 1\n[log]\nquotta = 3\n[stats]\ncolour = 1\n",
+            "[sever]\na = 1\n[log]\nquotta = 3\n[stats]\ncolour = 1\n[ingest]\ndurability = 1\n",
             &[("EYRIE_LOG_QOTA", "1"), ("EYRIE_NONSENSE", "1"), ("EYRIE_URL", "x"), ("HOME", "/")],
             &[],
             &[
-                "e.toml:4: there is no setting `log.quotta` (did you mean `log.quota`?)",
                 "e.toml:1: there is no section `sever` (did you mean `server`?)",
+                "e.toml:4: there is no setting `log.quotta` (did you mean `log.quota`?)",
                 "e.toml:6: there is no setting `stats.colour`",
+                "e.toml:8: ingest.durability: expected memory, os or disk, found 1",
                 "EYRIE_LOG_QOTA: no setting has this variable (did you mean `EYRIE_LOG_QUOTA`?)",
                 "EYRIE_NONSENSE: no setting has this variable",
                 "EYRIE_URL: no setting has this variable (did you mean `EYRIE_LOG`?)",

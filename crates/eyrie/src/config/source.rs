@@ -10,10 +10,24 @@ pub(crate) enum Source {
     Default,
     /// A line of a file, from 1.
     File(PathBuf, usize),
+    /// A file that cannot be read.
+    Unread(PathBuf),
     /// A variable of the environment.
     Variable(String),
     /// A flag.
     Flag(&'static str),
+}
+
+impl Source {
+    /// Where somebody finds it who reads from the top: lines of the file in their order, then variables, then flags.
+    pub(super) const fn place(&self) -> (u8, usize) {
+        match self {
+            Self::Default | Self::Unread(_) => (0, 0),
+            Self::File(_, line) => (1, *line),
+            Self::Variable(_) => (2, 0),
+            Self::Flag(_) => (3, 0),
+        }
+    }
 }
 
 impl fmt::Display for Source {
@@ -21,6 +35,7 @@ impl fmt::Display for Source {
         match self {
             Self::Default => f.write_str("default"),
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Unread(path) => write!(f, "{}", path.display()),
             Self::Variable(name) => f.write_str(name),
             Self::Flag(name) => f.write_str(name),
         }

@@ -15,6 +15,10 @@ fn unknown_settings_are_refused_by_name() {
     assert!(error.contains("did you mean `ingest.durability`?"), "{error}");
     assert!(!home.data().exists(), "nothing is made before the configuration is right");
 
+    let nowhere = home.beside("nowhere.toml");
+    let error = home.fail(&["config", "check", "--config", nowhere.to_str().expect("text")]);
+    assert!(error.contains("nowhere.toml: cannot read it: No such file"), "it has no lines: {error}");
+
     let output = home.command(["config", "check"]).env("EYRIE_LOG_QUOTTA", "1").output().expect("runs");
     let error = text(&output.stderr);
     assert!(error.contains("EYRIE_LOG_QUOTTA") && error.contains("EYRIE_LOG_QUOTA"), "{error}");
