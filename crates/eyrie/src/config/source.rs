@@ -19,13 +19,14 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Where somebody finds it who reads from the top: lines of the file in their order, then variables, then flags.
+    /// Where somebody finds it who reads from the top: lines of the file in their order, then variables, flags and what nobody wrote.
     pub(super) const fn place(&self) -> (u8, usize) {
         match self {
-            Self::Default | Self::Unread(_) => (0, 0),
+            Self::Unread(_) => (0, 0),
             Self::File(_, line) => (1, *line),
             Self::Variable(_) => (2, 0),
             Self::Flag(_) => (3, 0),
+            Self::Default => (4, 0),
         }
     }
 }
