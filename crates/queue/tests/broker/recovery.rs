@@ -295,3 +295,29 @@ async fn delays_of_what_a_topic_kept_outlive_a_kill() {
         assert!(started.elapsed() + Duration::from_millis(2) > delay, "{:?}", started.elapsed());
     }
 }
+
+#[tokio::test]
+async fn the_delay_of_what_is_handed_back_outlives_a_kill() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(1);
+    publish(&topic, ["a"]).await;
+    for _ in 0..2 {
+        let id = next(&mut consumer).await.id;
+        consumer.requeue(id, Duration::ZERO).unwrap();
+    }
+    let id = next(&mut consumer).await.id;
+    told(&house).await;
+    let (started, delay) = (std::time::Instant::now(), Duration::from_millis(900));
+    consumer.hand_back(id, delay).unwrap();
+    told(&house).await;
+    let house = open(&disk.crash(Crash::KeepAll));
+    let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(1);
+    assert_eq!(next(&mut consumer).await.attempts, 3, "the third one was taken back");
+    assert!(started.elapsed() + Duration::from_millis(2) > delay, "{:?}", started.elapsed());
+}
