@@ -26,10 +26,8 @@
 mod varint;
 
 mod ranges;
-#[allow(dead_code, reason = "a timer wheel is whole with its length, though nobody asks for it yet")]
 mod wheel;
 
-#[allow(dead_code, reason = "kept over restarts by what lands beside it")]
 mod dedup;
 mod quantiles;
 
@@ -37,7 +35,6 @@ mod message;
 mod record;
 
 mod policy;
-#[allow(dead_code, reason = "kept over restarts by what lands beside it")]
 mod rules;
 mod stats;
 

@@ -57,6 +57,7 @@ impl Dedup {
     }
 
     /// How many ids are remembered, expired ones that were not dropped yet included.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.seen.len()
     }

@@ -98,13 +98,9 @@ impl<T> Wheel<T> {
     }
 
     /// How many timers there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.count
-    }
-
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// Adds a timer; one whose deadline has passed expires with the next call.
@@ -187,6 +183,7 @@ impl<T> Wheel<T> {
 
     /// Appends what has expired to `expired`, in order of the deadlines, and equal ones in the order of
     /// adding.
+    #[cfg(test)]
     pub(crate) fn advance(&mut self, now: u64, expired: &mut Vec<(u64, T)>) {
         while let Some(one) = self.pop(now) {
             expired.push(one);
@@ -204,6 +201,7 @@ impl<T> Wheel<T> {
     }
 
     /// All timers, in no order: deadline and payload.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
         self.entries.iter().filter_map(|entry| Some((entry.deadline, entry.payload.as_ref()?)))
     }

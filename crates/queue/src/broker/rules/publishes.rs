@@ -132,8 +132,6 @@ mod tests {
 
     use super::*;
 
-    type BoxFuture = std::pin::Pin<Box<dyn Future<Output = ()>>>;
-
     fn message(id: &str) -> NewMessage {
         NewMessage { id: Some(id.into()), ..NewMessage::default() }
     }
