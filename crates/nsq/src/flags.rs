@@ -5,7 +5,7 @@
 //! its flags as data ([`Flag`]) over a plain struct ([`Options`]); the same table reads the file and answers
 //! `GET /config/NAME`.
 //!
-//! Read in this order: [`parse`], [`value`] (what a flag can hold), [`duration`], [`file`], [`usage`].
+//! Read in this order: [`mod@parse`], [`mod@value`] (what a flag can hold), [`mod@duration`], [`mod@file`], [`mod@usage`].
 //! Exit codes are Go's: 0 after `-h` and `-version`, 2 for words that cannot be read, 1 for values that
 //! cannot be right.
 

@@ -6,7 +6,7 @@
 //!                                                                     │
 //!                                   answer::{json, text, empty} or Err(Failure)
 //! ```
-//! Read [`listener`] (TCP, unix socket, TLS), [`server`] (connections, drain), [`routes`] (404, 405
+//! Read [`listener`] (TCP, unix socket, TLS), [`server`] (connections, drain), [`mod@routes`] (404, 405
 //! and OPTIONS as NSQ answers them), [`answer`], [`query`] and [`body`] (what a handler reads),
 //! [`client`] (asking others).
 //!

@@ -8,10 +8,6 @@ use store::{BlockKey, BlockKind, Store};
 
 use super::faults::Fault;
 use super::house::{DAY, HOUR, House, ME, MINUTE, NOON, config};
-use crate::Error;
-use crate::calendar;
-use crate::intake::Fate;
-use crate::listing::{Query, Sort};
 
 #[tokio::test]
 async fn a_close_too_large_for_one_transaction_goes_on_where_it_was() {

@@ -2,16 +2,9 @@
 
 use std::time::Duration;
 
-use stats::timeframe::Window;
-use stats::{Bucket, ShardId, StatId, Timeframe};
-use store::{BlockKey, BlockKind, Store};
+use store::Store;
 
-use super::faults::Fault;
-use super::house::{DAY, HOUR, House, ME, MINUTE, NOON, config};
-use crate::Error;
-use crate::calendar;
-use crate::intake::Fate;
-use crate::listing::{Query, Sort};
+use super::house::{House, NOON};
 
 #[tokio::test]
 async fn a_record_that_cannot_be_read_is_skipped_for_ever() {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use stats::timeframe::Window;
-use stats::{Bucket, ShardId, StatId, Timeframe};
-use store::{BlockKey, BlockKind, Store};
+use stats::{StatId, Timeframe};
+use store::Store;
 
 use super::faults::Fault;
 use super::house::{DAY, HOUR, House, ME, MINUTE, NOON, config};

@@ -1,4 +1,4 @@
-//! Taking over an nsqd's data folder; what is in it is read by [`import`](crate::import).
+//! Taking over an nsqd's data folder; what is in it is read by [`crate::import`].
 //!
 //! Messages that waited in channels are published to the topic first, while it gives its channels nothing;
 //! each channel then counts as finished what was not waiting in it, and gets the rest. Messages that waited

@@ -190,7 +190,7 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// When to call [`pop`](Self::pop) or [`advance`](Self::advance) next: the earliest deadline. After
+    /// When to call [`pop`](Self::pop) next: the earliest deadline. After
     /// cancelling it may be too early, never too late.
     pub(crate) fn next_deadline(&mut self) -> Option<u64> {
         self.drop_cancelled();
