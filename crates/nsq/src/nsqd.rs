@@ -12,7 +12,6 @@ pub mod api;
 pub mod auth;
 pub mod client;
 pub mod clients;
-pub mod compression;
 mod connection;
 mod folder;
 pub mod identify;

@@ -6,11 +6,13 @@
 //! ```
 //!
 //! Read [`frame`] first (what a server sends), then [`command`] (what a client sends), [`parser`] (how
-//! bytes become commands), [`refusal`] (every error text) and [`encode`] (the client's side).
+//! bytes become commands), [`refusal`] (every error text), [`encode`] (the client's side) and [`compression`]
+//! (of either side).
 //!
 //! **Invariant**: nothing here waits, allocates by a length it was merely told, or panics on any input.
 
 pub mod command;
+pub mod compression;
 pub mod encode;
 pub mod extra;
 pub mod frame;
@@ -18,12 +20,14 @@ mod number;
 pub mod parser;
 mod quote;
 pub mod refusal;
+mod tls;
 
 pub use command::{Batch, Command, Name, RawId};
 pub use extra::Extra;
 pub use frame::{Frame, FrameReader, MessageView};
 pub use parser::{Limits, Parser, Phase, Session};
 pub use refusal::Refusal;
+pub use tls::TlsVersion;
 
 /// What a client of protocol V2 sends before anything else.
 pub const MAGIC: [u8; 4] = *b"  V2";

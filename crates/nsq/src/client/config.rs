@@ -6,7 +6,7 @@ use crate::flag;
 use crate::flags::{self, Flag};
 use crate::host;
 use crate::http::client::Tls;
-use crate::nsqd::options::TlsVersion;
+use crate::wire::TlsVersion;
 
 /// How a client behaves.
 #[derive(Clone, PartialEq, Debug)]

@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{Config, Error};
 use crate::http::listener::is_unix;
-use crate::nsqd::compression::{self, Decoder, Encoder};
+use crate::wire::compression::{self, Decoder, Encoder};
 use crate::wire::{Frame, FrameReader, HEARTBEAT, MAGIC, OK, encode};
 
 /// Largest frame that is taken: far above what any nsqd lets through by default.

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::nsqd::compression::{self, Decoder, Encoder};
+use crate::wire::compression::{self, Decoder, Encoder};
 use crate::wire::{Command, HEARTBEAT, Parser, Phase, RawId, Session, frame};
 
 /// A running fake.

@@ -7,11 +7,12 @@ use std::time::Duration;
 use base::size::Bytes;
 use md5::{Digest as _, Md5};
 
-pub use choices::{TlsRequired, TlsVersion};
+pub use choices::TlsRequired;
 pub use queue::Durability;
 
 use crate::flag;
 use crate::flags::{self, Flag};
+use crate::wire::TlsVersion;
 use crate::{host, logging::Level};
 
 /// The experiment that hands messages to consumers nearby first.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use eyrie_nsq::nsqd::Options;
-use eyrie_nsq::nsqd::compression::{self, Decoder, Encoder};
 use eyrie_nsq::nsqd::options::TlsRequired;
+use eyrie_nsq::wire::compression::{self, Decoder, Encoder};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;

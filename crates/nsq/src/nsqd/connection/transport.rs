@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::socket::{Socket, Stream};
-use crate::nsqd::compression::{Decoder, Encoder};
+use crate::wire::compression::{Decoder, Encoder};
 use crate::nsqd::tls::Secured;
 
 /// Least and most bytes that are read at once.

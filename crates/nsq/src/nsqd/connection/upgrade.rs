@@ -7,8 +7,7 @@ use tokio::time::Instant;
 
 use super::timing::Timing;
 use super::{Connection, Reply};
-use crate::nsqd::compression;
-use crate::wire::{OK, Refusal, frame};
+use crate::wire::{OK, Refusal, compression, frame};
 
 impl Connection {
     /// `IDENTIFY`. The outer error ends the connection without a word.

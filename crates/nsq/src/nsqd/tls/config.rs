@@ -14,7 +14,8 @@ use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 
 use super::verifier::AnyCertificate;
 use crate::nsqd::Options;
-use crate::nsqd::options::{TlsRequired, TlsVersion};
+use crate::nsqd::options::TlsRequired;
+use crate::wire::TlsVersion;
 
 /// Why there can be no TLS; in words for whoever started nsqd.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

@@ -13,7 +13,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
 use crate::nsqd::Options;
-use crate::nsqd::options::{TlsRequired, TlsVersion};
+use crate::nsqd::options::TlsRequired;
+use crate::wire::TlsVersion;
 
 fn file(name: &str) -> String {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/certificates").join(name).display().to_string()
