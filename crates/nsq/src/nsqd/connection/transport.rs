@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 use super::socket::{Socket, Stream};
-use crate::wire::compression::{Decoder, Encoder};
 use crate::nsqd::tls::Secured;
+use crate::wire::compression::{Decoder, Encoder};
 
 /// Least and most bytes that are read at once.
 const READ_BYTES: (usize, usize) = (16 * 1024, 256 * 1024);
