@@ -347,6 +347,11 @@ impl Log {
         Lsn(self.0.shared.marks.lock().furthest(owner, streams))
     }
 
+    /// Whether anybody but `owner` has a mark for this stream alone.
+    pub fn has_other_owners(&self, owner: &str, stream: StreamId) -> bool {
+        self.0.shared.marks.lock().has_others(owner, stream)
+    }
+
     fn mark(&self, owner: &str, stream: Option<u32>, keep: Lsn) -> Result<(), Error> {
         let shared = &self.0.shared;
         if shared.marks.lock().release(owner, stream, keep.0)? {

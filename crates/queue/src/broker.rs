@@ -171,6 +171,7 @@ impl Broker {
             runtime: Handle::current(),
             events: broadcast::Sender::new(EVENTS_MAX),
             control: tokio::sync::Mutex::new(()),
+            is_stopping: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
             journal,
             next_channel: AtomicU32::new(image.next_channel.max(1)),
@@ -215,7 +216,10 @@ impl Broker {
         for topic in inner.queue.topics() {
             let stream = topic.stream();
             let is_known = stream == inner.ground.journal.stream || known.contains(&stream);
-            if !is_known && inner.ground.config.is_ours(topic.name()) {
+            // What somebody else reads is his, though this broker was not told that names which begin so are.
+            let is_ours = inner.ground.config.is_ours(topic.name())
+                && !inner.ground.log.has_other_owners(snapshot::OWNER, stream);
+            if !is_known && is_ours {
                 inner.release_all(stream);
             }
         }
@@ -295,6 +299,12 @@ impl Broker {
         status.poisoned.or(status.full).map_or(Ok(()), Err)
     }
 
+    /// To be called before consumers are sent away because this node stops: what they have did not fail,
+    /// and is no dead letter for it.
+    pub fn stop_consumers(&self) {
+        self.0.ground.is_stopping.store(true, Ordering::Release);
+    }
+
     /// Ends all topics: consumers are told [`Error::Exiting`], nothing is taken in any more. Then writes
     /// down where everything is; what is in flight will be delivered again.
     ///
@@ -304,8 +314,10 @@ impl Broker {
         let ground = &self.0.ground;
         let control = ground.control.lock().await;
         ground.is_closing.store(true, Ordering::Release);
+        self.stop_consumers();
         self.topics().iter().for_each(|topic| topic.close());
-        ground.journal.flush();
+        // The snapshot knows it as well.
+        ground.journal.flush(&mut Vec::new());
         self.0.snapshot(&control).await
     }
 }

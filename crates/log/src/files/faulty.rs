@@ -45,6 +45,7 @@ struct Faults {
     space_bytes: Option<u64>,
     syncs: u64,
     held: Option<Arc<Gate>>,
+    reads_held: Option<Arc<Gate>>,
 }
 
 /// Opens once.
@@ -54,7 +55,16 @@ struct Gate {
     opened: Condvar,
 }
 
-/// Syncs wait until it is dropped.
+impl Gate {
+    fn pass(&self) {
+        let mut is_open = self.is_open.lock();
+        while !*is_open {
+            self.opened.wait(&mut is_open);
+        }
+    }
+}
+
+/// Syncs or reads wait until it is dropped.
 #[derive(Debug)]
 pub struct Held {
     gate: Arc<Gate>,
@@ -63,7 +73,12 @@ pub struct Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.disk.0.lock().faults.held = None;
+        {
+            let faults = &mut self.disk.0.lock().faults;
+            for held in [&mut faults.held, &mut faults.reads_held] {
+                held.take_if(|held| Arc::ptr_eq(held, &self.gate));
+            }
+        }
         *self.gate.is_open.lock() = true;
         self.gate.opened.notify_all();
     }
@@ -102,6 +117,13 @@ impl Faulty {
     pub fn hold_syncs(&self) -> Held {
         let gate = Arc::new(Gate::default());
         self.0.lock().faults.held = Some(Arc::clone(&gate));
+        Held { gate, disk: self.clone() }
+    }
+
+    /// The same for every read.
+    pub fn hold_reads(&self) -> Held {
+        let gate = Arc::new(Gate::default());
+        self.0.lock().faults.reads_held = Some(Arc::clone(&gate));
         Held { gate, disk: self.clone() }
     }
 
@@ -167,10 +189,7 @@ impl Faulty {
             faults.held.clone()
         };
         if let Some(gate) = held {
-            let mut is_open = gate.is_open.lock();
-            while !*is_open {
-                gate.opened.wait(&mut is_open);
-            }
+            gate.pass();
         }
         let faults = &self.0.lock().faults;
         assert!(!faults.syncs_panic, "a panic that a test asked for");
@@ -285,6 +304,10 @@ impl File for Open {
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        let held = self.disk.0.lock().faults.reads_held.clone();
+        if let Some(gate) = held {
+            gate.pass();
+        }
         let inode = self.inode.lock();
         let start = inode.bytes.len().min(offset as usize);
         let end = inode.bytes.len().min(start + into.len());

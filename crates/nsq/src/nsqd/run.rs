@@ -226,6 +226,7 @@ impl Running {
     /// What could not be written. What was acknowledged is in the log all the same.
     pub async fn close(self) -> Result<(), Error> {
         tracing::info!("NSQ: closing");
+        self.nsqd.broker.stop_consumers();
         if !self.doors.drain(DOORS_PATIENCE).await {
             tracing::warn!("connections did not end in time");
         }

@@ -28,8 +28,8 @@ use self::core::{Core, Limits};
 use self::pending::PENDING_MAX;
 use super::ground::Ground;
 use super::image::ChannelImage;
-use super::journal::Journal;
-use super::journal::entry::Entry;
+use super::journal::entry::{Entry, Progress};
+use super::journal::{Journal, Told};
 use super::message::Message;
 use super::quantiles::Quantiles;
 use super::snapshot::Control;
@@ -277,34 +277,53 @@ impl Channel {
         self.reader.notify_one();
     }
 
-    /// Tells the journal what became of messages. False if the log does not take it: then it is kept,
-    /// and told later.
-    pub(crate) fn tell(&self, journal: &Journal) -> bool {
+    /// Tells the journal what became of messages. What the log does not take is kept, and told later;
+    /// what it has taken in may still be given up, and then [`untell`](Self::untell) keeps it.
+    pub(crate) fn tell(self: &Arc<Self>, journal: &Journal, told: &mut Vec<Told>) -> Result<(), Error> {
         let _telling = self.telling.lock();
-        let told = {
+        let (progress, sought) = {
             let mut state = self.state.lock();
             (state.is_untold, state.is_hurried) = (false, false);
             let delivered = state.core.delivered;
-            state.core.pending.take(delivered)
+            (state.core.pending.take(delivered), state.core.sought)
         };
-        let (Some(progress), Some(stream), Some(channel)) = (told, self.stream, self.number) else {
-            return true;
+        let (Some(progress), Some(stream), Some(channel)) = (progress, self.stream, self.number) else {
+            return Ok(());
         };
         let mut pieces = progress.pieces(TOLD_AT_ONCE).into_iter();
         while let Some(progress) = pieces.next() {
             let entry = Entry::ChannelProgress { stream: stream.0, channel, progress };
-            let Err(error) = journal.append(&entry, Durability::Os) else { continue };
-            tracing::debug!(%error, channel = &*self.name, "what became of messages is told later");
-            self.change(|state| {
-                if let Entry::ChannelProgress { progress, .. } = &entry {
-                    state.core.pending.restore(progress);
+            let appended = journal.append(&entry, Durability::Os);
+            let Entry::ChannelProgress { progress, .. } = entry else { continue };
+            match appended {
+                Ok(append) => told.push(Told { channel: self.clone(), append, progress, sought }),
+                Err(error) => {
+                    // A log that has stopped takes nothing ever again.
+                    if error.kind() != ErrorKind::Busy {
+                        return Err(error);
+                    }
+                    tracing::debug!(%error, channel = &*self.name, "what became of messages is told later");
+                    self.change(|state| {
+                        std::iter::once(progress)
+                            .chain(pieces)
+                            .for_each(|progress| state.core.pending.restore(&progress));
+                    });
+                    return Err(error);
                 }
-                pieces.by_ref().for_each(|progress| state.core.pending.restore(&progress));
-            });
-            // A log that has stopped takes nothing ever again.
-            return error.kind() != ErrorKind::Busy;
+            }
         }
-        true
+        Ok(())
+    }
+
+    /// What was told was given up by a full log. Nothing was told since, but perhaps that the channel reads
+    /// on elsewhere: then it means nothing any more.
+    pub(crate) fn untell(&self, progress: &Progress, sought: u64) {
+        let _telling = self.telling.lock();
+        self.change(|state| {
+            if state.core.sought == sought {
+                state.core.pending.restore(progress);
+            }
+        });
     }
 
     /// Makes a change that was made in memory known to the journal.

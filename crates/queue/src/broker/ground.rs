@@ -22,6 +22,8 @@ pub(crate) struct Ground {
     pub(crate) events: broadcast::Sender<Event>,
     /// Held by whoever makes, deletes, pauses or empties something: one at a time.
     pub(crate) control: tokio::sync::Mutex<()>,
+    /// Consumers that go were sent away.
+    pub(crate) is_stopping: AtomicBool,
     pub(crate) is_closing: AtomicBool,
     pub(crate) journal: Journal,
     /// Number of the next channel; never zero, and never given out twice.

@@ -8,6 +8,7 @@ pub(crate) mod entry;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use base::ErrorKind;
 use bytes::Bytes;
 use log::{Append, Durability, Log, NewRecord, StreamId};
 use parking_lot::Mutex;
@@ -16,7 +17,7 @@ use tokio::sync::Notify;
 use super::channel::Channel;
 use super::ground::Ground;
 use crate::Error;
-use entry::Entry;
+use entry::{Entry, Progress};
 
 /// Name of its stream in the list of topics; no topic of the broker can be called so.
 pub(crate) const TOPIC: &str = "nsq.journal";
@@ -73,15 +74,42 @@ impl Journal {
         self.hurry.notify_one();
     }
 
-    /// Tells what channels have to tell; false if the log does not take it, then they keep it.
-    pub(crate) fn flush(&self) -> bool {
+    /// Tells what channels have to tell. What the log does not take they keep; false if a snapshot may
+    /// help. What it takes in is to be waited for before more is told.
+    pub(crate) fn flush(&self, told: &mut Vec<Told>) -> bool {
         let untold = std::mem::take(&mut *self.untold.lock());
         let mut is_taken = true;
         for channel in untold.iter().filter_map(Weak::upgrade) {
-            is_taken &= channel.tell(self);
+            is_taken &= may_go_on(channel.tell(self, told));
         }
         is_taken
     }
+}
+
+/// What a channel has told, on its way to the log.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) append: Append,
+    pub(crate) progress: Progress,
+    /// As it was then.
+    pub(crate) sought: u64,
+}
+
+impl Told {
+    /// Waits until it was written; false if a snapshot may help.
+    async fn arrives(self) -> bool {
+        let is_taken = may_go_on(self.append.await.map(drop).map_err(Error::Log));
+        if !is_taken {
+            self.channel.untell(&self.progress, self.sought);
+        }
+        is_taken
+    }
+}
+
+/// A log that has stopped takes nothing ever again; one that is full may.
+fn may_go_on(outcome: Result<(), Error>) -> bool {
+    outcome.map_or_else(|error| error.kind() != ErrorKind::Busy, |()| true)
 }
 
 /// The task that tells.
@@ -100,7 +128,15 @@ pub(crate) async fn run(ground: Arc<Ground>) {
                 () = journal.hurry.notified(), if wait == DELAY => {}
                 () = stop.requested() => return,
             }
-            if journal.flush() {
+            let mut told = Vec::new();
+            let mut is_taken = journal.flush(&mut told);
+            for told in told {
+                is_taken &= tokio::select! {
+                    is_taken = told.arrives() => is_taken,
+                    () = stop.requested() => return,
+                };
+            }
+            if is_taken {
                 break;
             }
             journal.wants_snapshot.notify_one();

@@ -77,8 +77,6 @@ pub struct NewMessage {
 pub struct Origin {
     /// When it was first published, nanoseconds since the epoch.
     pub published_ns: i64,
-    /// How often it was handed out.
-    pub attempts: u16,
 }
 
 impl From<Bytes> for NewMessage {

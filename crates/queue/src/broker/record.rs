@@ -13,6 +13,7 @@ const DELIVER_AT: u8 = 1;
 const EXPIRES: u8 = 2;
 const KEY: u8 = 4;
 const ID: u8 = 8;
+/// Of a dead letter of the first versions; passed over.
 const ATTEMPTS: u8 = 16;
 /// Bytes of the fields that are always there.
 const FIXED_BYTES: usize = 18;
@@ -30,8 +31,6 @@ pub(crate) struct Fields<'a> {
     pub(crate) expires_ms: i64,
     pub(crate) key: Option<&'a str>,
     pub(crate) id: Option<&'a str>,
-    /// Before it came here.
-    pub(crate) attempts: u16,
 }
 
 impl<'a> Fields<'a> {
@@ -41,8 +40,7 @@ impl<'a> Fields<'a> {
         let flags = flag(self.deliver_at_ms != 0, DELIVER_AT)
             | flag(self.expires_ms != 0, EXPIRES)
             | flag(self.key.is_some(), KEY)
-            | flag(self.id.is_some(), ID)
-            | flag(self.attempts != 0, ATTEMPTS);
+            | flag(self.id.is_some(), ID);
         out.extend_from_slice(&[VERSION, flags]);
         out.extend_from_slice(&self.seq.to_le_bytes());
         out.extend_from_slice(&self.published_ns.to_le_bytes());
@@ -55,9 +53,6 @@ impl<'a> Fields<'a> {
             // Checked when the message was taken in.
             out.push(name.len().min(NAME_BYTES_MAX) as u8);
             out.extend_from_slice(&name.as_bytes()[..name.len().min(NAME_BYTES_MAX)]);
-        }
-        if self.attempts != 0 {
-            out.extend_from_slice(&self.attempts.to_le_bytes());
         }
     }
 
@@ -82,7 +77,7 @@ impl<'a> Fields<'a> {
             fields.id = Some(take_name(from)?);
         }
         if flags & ATTEMPTS != 0 {
-            fields.attempts = from.try_get_u16_le().ok()?;
+            from.try_get_u16_le().ok()?;
         }
         Some(fields)
     }
@@ -128,7 +123,7 @@ pub(crate) fn message(position: u64, payload: &Bytes) -> Option<Message> {
         deliver_at_ms: fields.deliver_at_ms,
         expires_ms: fields.expires_ms,
         key_hash: key_hash(fields.key),
-        attempts: fields.attempts,
+        attempts: 0,
         in_order: fields.deliver_at_ms == 0,
         body: payload.slice(payload.len() - rest.len()..),
     })
@@ -140,7 +135,7 @@ mod tests {
 
     #[test]
     fn fields_come_back() {
-        for bits in 0..32_u8 {
+        for bits in 0..16_u8 {
             let has = |bit: u8| bits & bit != 0;
             let fields = Fields {
                 seq: u64::MAX - 5,
@@ -149,7 +144,6 @@ mod tests {
                 expires_ms: i64::from(has(2)) * -4,
                 key: has(4).then_some("a key"),
                 id: has(8).then_some("ä"),
-                attempts: u16::from(has(16)) * 513,
             };
             let mut payload = Vec::new();
             fields.encode(&mut payload);
@@ -163,6 +157,17 @@ mod tests {
             }
         }
         assert_eq!(Fields::decode(&mut &[2; 40][..]), None, "another version");
+    }
+
+    #[test]
+    fn attempts_that_an_old_dead_letter_brought_along_are_passed_over() {
+        let mut payload = Vec::new();
+        Fields { seq: 3, ..Fields::default() }.encode(&mut payload);
+        payload[1] |= ATTEMPTS;
+        payload.extend_from_slice(&5_u16.to_le_bytes());
+        payload.extend_from_slice(b"letter");
+        let message = message(8, &Bytes::from(payload)).expect("a message");
+        assert_eq!((message.seq, message.attempts, &message.body[..]), (3, 0, &b"letter"[..]));
     }
 
     #[test]

@@ -94,6 +94,12 @@ impl Rules {
         Some(message)
     }
 
+    /// Attempts of a message whose consumer was sent away, because this node stops: the last one is not
+    /// used up by that.
+    pub(crate) fn spared(&self, attempts: u16) -> u16 {
+        self.dead_letter_after.map_or(attempts, |after| attempts.min(after.saturating_sub(1)))
+    }
+
     /// A message is over; the next of its key may go.
     pub(crate) fn done(&mut self, seq: u64) -> Option<Message> {
         let next = self.keys.done(seq)?;

@@ -21,10 +21,12 @@ const EVERY_BYTES: u64 = 64 << 20;
 const EVERY: Duration = Duration::from_secs(60);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Where the log takes nothing, one is taken at most so often.
+/// Where the log takes nothing and one may make room, it is taken this long after the last one,
 const AGAIN: Duration = Duration::from_millis(200);
+/// and after so many times what that took.
+const AGAIN_PARTS: u32 = 9;
 /// In whose name the log is released.
-const OWNER: &str = "nsq";
+pub(crate) const OWNER: &str = "nsq";
 
 /// Proof that whoever holds it is the only one who makes, deletes, pauses or empties something.
 pub(crate) type Control<'a> = MutexGuard<'a, ()>;
@@ -101,7 +103,7 @@ impl Inner {
 /// The task that takes snapshots.
 pub(crate) async fn run(broker: std::sync::Weak<Inner>, ground: Arc<super::ground::Ground>) {
     let stop = ground.tasks.stop_signal();
-    let mut last = Instant::now();
+    let (mut last, mut took) = (Instant::now(), Duration::ZERO);
     loop {
         let is_wanted = tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => false,
@@ -111,21 +113,28 @@ pub(crate) async fn run(broker: std::sync::Weak<Inner>, ground: Arc<super::groun
         let Some(broker) = broker.upgrade() else { return };
         let known = broker.snapshot_position.load(std::sync::atomic::Ordering::Acquire);
         let grown = ground.log.end().0.saturating_sub(known);
-        let is_due = grown >= EVERY_BYTES || grown > 0 && last.elapsed() >= EVERY;
+        let is_full = ground.log.status().full.is_some();
+        // Whatever was told since may be that messages are finished which fill the disk. Nothing need have
+        // been told for messages to become too old to be kept.
+        let is_wanted = is_wanted || is_full && grown > 0;
+        let is_due = grown >= EVERY_BYTES || (grown > 0 || is_full) && last.elapsed() >= EVERY;
         if !is_due && !is_wanted || broker.topics.read().is_empty() && known == 0 {
             continue;
         }
-        if is_wanted && last.elapsed() < AGAIN {
+        let patience = (took * AGAIN_PARTS).max(AGAIN).min(EVERY).saturating_sub(last.elapsed());
+        if !is_due && !patience.is_zero() {
             tokio::select! {
-                () = tokio::time::sleep(AGAIN) => {}
+                () = tokio::time::sleep(patience) => {}
                 () = stop.requested() => return,
             }
         }
         let control = ground.control.lock().await;
+        let started = Instant::now();
         if let Err(error) = broker.snapshot(&control).await {
             tracing::error!(%error, "the state of the channels cannot be written; tried again");
         }
         last = Instant::now();
+        took = last - started;
     }
 }
 

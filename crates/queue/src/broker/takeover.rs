@@ -129,7 +129,7 @@ async fn publish(topic: &Topic, messages: VecDeque<Message>, shares: &mut [Share
     let first = topic.state.lock().next_seq;
     let new = |message: &Message| NewMessage {
         body: message.body.clone(),
-        origin: Some(Origin { published_ns: message.timestamp_ns, attempts: 0 }),
+        origin: Some(Origin { published_ns: message.timestamp_ns }),
         ..NewMessage::default()
     };
     topic.publish(&messages.iter().map(new).collect::<Vec<_>>())?.await?;

@@ -18,7 +18,7 @@ use super::journal::entry::Entry;
 use super::message::Message;
 use super::policy::Policy;
 use super::quantiles::Quantiles;
-use super::rules::milestones::Milestones;
+use super::rules::milestones::{Milestone, Milestones};
 use super::rules::publishes::Publishes;
 use super::snapshot::Control;
 use super::stats::{Event, TopicStats};
@@ -66,6 +66,9 @@ pub(crate) struct State {
     pub(crate) publishes: Publishes,
     /// Where the policy needs them.
     pub(crate) milestones: Option<Milestones>,
+    /// What was published before this is still being read for them: until then they are not all, and a
+    /// restart has to read it.
+    pub(crate) surveyed_upto: Option<Milestone>,
     /// Of an ephemeral topic: what was not given yet.
     pub(crate) held: Vec<(Message, u64)>,
 }
@@ -152,6 +155,7 @@ impl Topic {
         if let Some(begin) = state.set_policy(image.policy, now_ms) {
             let before = topic.survey_now(begin);
             state.milestones = Some(before.followed_by(Milestones::starting(begin)));
+            state.surveyed_upto = None;
         }
         topic.released.store(floor.min(state.kept_from(now_ms)), Ordering::Release);
         *topic.state.lock() = state;
@@ -176,7 +180,7 @@ impl Topic {
             message_bytes: state.message_bytes,
             policy: state.policy.clone(),
             ids: state.publishes.ids(u64::try_from(now_ms).unwrap_or(0)),
-            milestones: state.milestones.clone(),
+            milestones: state.milestones.clone().filter(|_| state.surveyed_upto.is_none()),
             channels: channels.collect(),
         }
     }
@@ -396,6 +400,8 @@ impl Topic {
             state.set_policy(policy, self.ground.clock.steady().millis())
         };
         self.confirm(&control, |stream| Entry::TopicRuled { stream, policy: json }).await?;
+        // Reading all that the topic keeps can take long: nobody else waits for it.
+        drop(control);
         if let Some(begin) = begin {
             self.survey(begin).await;
         }

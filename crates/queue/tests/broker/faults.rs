@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use base::ErrorKind;
-use eyrie_queue::broker::Subscriber;
-use log::files::Faulty;
+use eyrie_queue::broker::{Policy, Subscriber};
+use log::files::{Crash, Faulty};
 
 use crate::house::*;
 
@@ -151,4 +151,50 @@ async fn a_first_channel_that_a_full_disk_gave_up_takes_nothing_from_its_topic()
     let mut consumer = channel.subscribe(subscriber()).unwrap();
     consumer.set_ready(1);
     assert_eq!(drain(&mut consumer, 1).await, ["kept"]);
+}
+
+#[tokio::test]
+async fn what_a_full_disk_gave_up_of_the_journal_is_told_again() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    let (sure, room) = (house.broker.topic("sure").await.unwrap(), house.broker.topic("room").await.unwrap());
+    let durable = Policy { durability: Some(log::Durability::Disk), ..Policy::default() };
+    sure.set_policy(durable).await.unwrap();
+    publish(&topic, 0..10).await;
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(10);
+    let mut held = Vec::new();
+    while held.len() < 10 {
+        consumer.take(10, &mut held).await.unwrap();
+    }
+    told(&house).await;
+    // While the device is busy more is taken in than there is room for, and what became of the messages
+    // is told behind that.
+    disk.space_left(Some(0));
+    let slow = disk.hold_syncs();
+    let waits = sure.publish(&[text("x")]).unwrap();
+    let written = || async { (house.log.status().written == house.log.end()).then_some(()) };
+    base::testkit::eventually(SOON, "it waits for the device", written).await;
+    let long = "x".repeat(1_000);
+    let many: Vec<_> = (0..40).map(|_| text(&long)).collect();
+    let fits = room.publish(&many).unwrap();
+    let lost = room.publish(&many).unwrap();
+    let before = house.log.end();
+    held.iter().for_each(|delivery| consumer.finish(delivery.id).unwrap());
+    let is_told = || async { (house.log.end() > before).then_some(()) };
+    base::testkit::eventually(SOON, "the journal is told", is_told).await;
+    drop(slow);
+    waits.await.unwrap();
+    fits.await.unwrap();
+    assert_eq!(lost.await.unwrap_err().kind(), ErrorKind::Busy);
+    assert!(house.log.status().given_up > 40, "{:?}", house.log.status());
+    disk.space_left(None);
+    // Whether by the journal or by a snapshot.
+    let is_known = || async {
+        let channel = open(&disk.crash(Crash::KeepAll)).broker.find_topic("t")?.find_channel("c")?;
+        (channel.stats().depth == 0).then_some(())
+    };
+    base::testkit::eventually(SOON, "a restart knows what was finished", is_known).await;
 }

@@ -297,6 +297,56 @@ async fn delays_of_what_a_topic_kept_outlive_a_kill() {
 }
 
 #[tokio::test]
+async fn attempts_that_were_taken_back_stay_so_over_a_kill() {
+    for snapshot in [false, true] {
+        let disk = Faulty::new();
+        let house = open(&disk);
+        let topic = house.broker.topic("t").await.unwrap();
+        let channel = topic.channel("c").await.unwrap();
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(3);
+        publish(&topic, ["never tried", "tried once", "tried again since"]).await;
+        let mut held = Vec::new();
+        while held.len() < 3 {
+            consumer.take(3, &mut held).await.unwrap();
+        }
+        consumer.requeue(held[1].id, Duration::ZERO).unwrap();
+        assert_eq!(next(&mut consumer).await.attempts, 2);
+        told(&house).await;
+        for delivery in &held {
+            consumer.hand_back(delivery.id, Duration::ZERO).unwrap();
+        }
+        told(&house).await;
+        consumer.set_ready(3);
+        let mut again = Vec::new();
+        while again.len() < 3 {
+            consumer.take(3, &mut again).await.unwrap();
+        }
+        assert_eq!(again.iter().map(|it| it.attempts).collect::<Vec<_>>(), [1, 2, 1]);
+        for delivery in &again[..2] {
+            consumer.hand_back(delivery.id, Duration::ZERO).unwrap();
+        }
+        consumer.requeue(again[2].id, Duration::ZERO).unwrap();
+        if snapshot {
+            house.broker.snapshot().await.unwrap();
+        }
+        told(&house).await;
+        let house = open(&disk.crash(Crash::KeepAll));
+        let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
+        let mut consumer = channel.subscribe(subscriber()).unwrap();
+        consumer.set_ready(3);
+        let mut last = Vec::new();
+        while last.len() < 3 {
+            consumer.take(3, &mut last).await.unwrap();
+        }
+        let last: BTreeMap<_, _> = last.iter().map(|it| (body(it), it.attempts)).collect();
+        let expected = [("never tried", 1), ("tried again since", 2), ("tried once", 2)];
+        let expected = expected.map(|(body, attempts)| (body.to_owned(), attempts));
+        assert_eq!(last.into_iter().collect::<Vec<_>>(), expected, "snapshot: {snapshot}");
+    }
+}
+
+#[tokio::test]
 async fn the_delay_of_what_is_handed_back_outlives_a_kill() {
     let disk = Faulty::new();
     let house = open(&disk);

@@ -51,7 +51,7 @@ async fn a_message_that_fails_too_often_becomes_a_dead_letter() {
     let mut undertaker = dead.channel("undertaker").await.unwrap().subscribe(subscriber()).unwrap();
     undertaker.set_ready(1);
     let letter = next(&mut undertaker).await;
-    assert_eq!((body(&letter), letter.attempts), ("bad".to_owned(), 3), "its attempts are kept");
+    assert_eq!((body(&letter), letter.attempts), ("bad".to_owned(), 1), "there it was never tried");
     assert_eq!(letter.timestamp_ns, first.timestamp_ns);
     empty(&channel).await;
     assert_eq!(channel.stats().deferred_count, 0);
@@ -77,6 +77,37 @@ async fn a_consumer_that_dies_and_a_timeout_are_failed_attempts_too() {
     let mut undertaker = dead.channel("u").await.unwrap().subscribe(subscriber()).unwrap();
     undertaker.set_ready(9);
     assert_eq!(drain(&mut undertaker, 2).await, ["left", "late"]);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_topic_that_is_read_for_its_new_policy() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    topic.channel("c").await.unwrap();
+    publish(&topic, ["12345", "67890"]).await;
+    let held = disk.hold_reads();
+    let ruling = {
+        let topic = topic.clone();
+        let policy = Policy { max_bytes: Some(12), ..Policy::default() };
+        tokio::spawn(async move { topic.set_policy(policy).await })
+    };
+    eventually(SOON, "the policy to be set", async || topic.policy().max_bytes.map(drop)).await;
+    let others = async {
+        house.broker.topic("other").await.unwrap().channel("c").await.unwrap();
+        house.broker.snapshot().await.unwrap();
+    };
+    tokio::time::timeout(SOON, others).await.expect("they do not wait");
+    assert!(!ruling.is_finished());
+    // A kill now: what was not read yet is read by the next start.
+    let killed = disk.crash(log::files::Crash::KeepAll);
+    drop(held);
+    ruling.await.unwrap().unwrap();
+    for topic in [topic, open(&killed).broker.find_topic("t").unwrap()] {
+        let refused = topic.publish(&[text("abc")]).unwrap_err();
+        assert_eq!(refused.kind(), base::ErrorKind::Busy, "{refused}");
+        publish(&topic, ["ab"]).await;
+    }
 }
 
 #[tokio::test]

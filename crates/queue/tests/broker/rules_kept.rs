@@ -85,7 +85,7 @@ async fn dead_letters_are_moved_once_and_attempts_count_over_restarts() {
         consumer.requeue(bad.id, Duration::ZERO).unwrap();
         eventually(SOON, "the letter to be moved", async || (channel.stats().depth == 0).then_some(())).await;
         drop(consumer);
-        let (_, house) = kill(&disk, house, snapshot).await;
+        let (disk, house) = kill(&disk, house, snapshot).await;
         let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
         assert_eq!(channel.stats().depth, 0);
         let dead = house.broker.find_topic(&dead_letter_topic("t", "c")).unwrap();
@@ -94,9 +94,58 @@ async fn dead_letters_are_moved_once_and_attempts_count_over_restarts() {
         let letter = next(&mut undertaker).await;
         assert_eq!(
             (body(&letter), letter.attempts, letter.timestamp_ns),
-            ("bad".to_owned(), 4, bad.timestamp_ns)
+            ("bad".to_owned(), 1, bad.timestamp_ns)
         );
         nothing(&mut undertaker).await;
+        // Attempts at the letter count as any message's do.
+        drop(undertaker);
+        let (_, house) = kill(&disk, house, snapshot).await;
+        let dead = house.broker.find_topic(&dead_letter_topic("t", "c")).unwrap();
+        let mut undertaker = dead.find_channel("u").unwrap().subscribe(subscriber()).unwrap();
+        undertaker.set_ready(9);
+        assert_eq!(next(&mut undertaker).await.attempts, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_stops_makes_no_dead_letters() {
+    // Consumers are sent away before the broker is closed, or it closes under them.
+    for closes_first in [false, true] {
+        let disk = Faulty::new();
+        let house = open(&disk);
+        let topic = house.broker.topic("t").await.unwrap();
+        topic.set_policy(Policy { dead_letter_after: Some(2), ..Policy::default() }).await.unwrap();
+        let plain = house.broker.topic("plain").await.unwrap();
+        let mut consumers = Vec::new();
+        for topic in [&topic, &plain] {
+            publish(topic, ["m"]).await;
+            let mut consumer = topic.channel("c").await.unwrap().subscribe(subscriber()).unwrap();
+            consumer.set_ready(1);
+            let first = next(&mut consumer).await;
+            consumer.requeue(first.id, Duration::ZERO).unwrap();
+            assert_eq!(next(&mut consumer).await.attempts, 2);
+            consumers.push(consumer);
+        }
+        if closes_first {
+            house.broker.close().await.unwrap();
+            drop(consumers);
+        } else {
+            house.broker.stop_consumers();
+            drop(consumers);
+            house.broker.close().await.unwrap();
+        }
+        house.log.close().unwrap();
+        assert!(house.tasks.drain(SOON).await);
+        let house = open(&disk.crash(Crash::KeepAll));
+        assert!(house.broker.find_topic("t.c.dead").is_none());
+        let attempts = async |topic: &str| {
+            let channel = house.broker.find_topic(topic).unwrap().find_channel("c").unwrap();
+            let mut consumer = channel.subscribe(subscriber()).unwrap();
+            consumer.set_ready(1);
+            next(&mut consumer).await.attempts
+        };
+        // Its last attempt is not used up; where nothing depends on it attempts count as in NSQ.
+        assert_eq!((attempts("t").await, attempts("plain").await), (2, 3), "closed first: {closes_first}");
     }
 }
 

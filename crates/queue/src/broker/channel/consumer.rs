@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -126,9 +127,10 @@ impl Consumer {
 impl Drop for Consumer {
     fn drop(&mut self) {
         let now_ms = self.channel.ground.clock.steady().millis();
+        let is_sent_away = self.channel.ground.is_stopping.load(Ordering::Acquire);
         let is_last = self.channel.change(|state| {
             state.waiting.leave(self.place);
-            state.core.leave(self.place, now_ms);
+            state.core.leave(self.place, is_sent_away, now_ms);
             state.core.consumers.is_empty() && !state.core.is_closed
         });
         if is_last && self.channel.is_ephemeral() {

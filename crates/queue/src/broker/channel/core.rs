@@ -346,7 +346,7 @@ impl Core {
         }
         self.counters.requeued += 1;
         message.attempts = message.attempts.saturating_sub(1);
-        self.put_back(message, delay_ms, now_ms);
+        self.take_back(message, delay_ms, now_ms);
         Ok(())
     }
 
@@ -366,8 +366,9 @@ impl Core {
         Ok(())
     }
 
-    /// A consumer goes; what it has is delivered again at once.
-    pub(crate) fn leave(&mut self, owner: u32, now_ms: i64) {
+    /// A consumer goes; what it has is delivered again at once. If it was sent away, because this node
+    /// stops, none of that failed.
+    pub(crate) fn leave(&mut self, owner: u32, is_sent_away: bool, now_ms: i64) {
         let mut held: Vec<u64> = self
             .in_flight
             .iter()
@@ -378,7 +379,15 @@ impl Core {
         for position in held {
             let Some(held) = self.in_flight.remove(&position) else { continue };
             self.deadlines.cancel(held.timer);
-            self.failed_attempt(held.message, 0, now_ms);
+            let message = held.message;
+            let attempts = self.rules.spared(message.attempts);
+            if is_sent_away && attempts < message.attempts {
+                self.take_back(Message { attempts, ..message }, 0, now_ms);
+            } else if is_sent_away {
+                self.put_back(message, 0, now_ms);
+            } else {
+                self.failed_attempt(message, 0, now_ms);
+            }
         }
         self.consumers.remove(owner);
     }
@@ -420,6 +429,16 @@ impl Core {
         if let Some(message) = self.rules.survives(message) {
             self.put_back(message, delay_ms, now_ms);
         }
+    }
+
+    /// Attempts were taken back: the journal, which knows more, is told so. It takes the lower number
+    /// with a later time.
+    fn take_back(&mut self, message: Message, delay_ms: i64, now_ms: i64) {
+        if delay_ms <= 0 && !self.limits.is_ephemeral {
+            self.pending.defer(message.seq, message.attempts, now_ms, message.position);
+        }
+        // The "delivered" mark has passed it.
+        self.put_back(Message { in_order: false, ..message }, delay_ms, now_ms);
     }
 
     fn put_back(&mut self, message: Message, delay_ms: i64, now_ms: i64) {

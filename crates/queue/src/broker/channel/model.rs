@@ -228,7 +228,7 @@ impl World {
 
     fn leave(&mut self, name: usize) {
         let Some(place) = self.consumers.remove(&name) else { return };
-        self.core.leave(place, self.now_ms);
+        self.core.leave(place, false, self.now_ms);
         for place in &mut self.places {
             if matches!(place, Place::Held { owner, .. } if *owner == name) {
                 *place = Place::Waits;

@@ -42,6 +42,13 @@ impl Core {
         // Others pass those that are parked, and then the mark speaks of them, wrongly.
         let special = in_memory.filter(|message| !is_told(message)).chain(self.rules.parked());
         let special = special.map(|message| (message.seq, plain(message.attempts)));
+        // A node that stops takes from no message its last attempt.
+        let closed = self.in_flight.values().filter(|_| self.is_closed).map(|held| &held.message);
+        let spared = closed.filter_map(|message| {
+            let attempts = self.rules.spared(message.attempts);
+            (attempts < message.attempts).then(|| (message.seq, plain(attempts)))
+        });
+        let special = special.chain(spared);
         let deferred = self.deferred.iter().map(|((deliver_at_ms, position), deferred)| {
             let special =
                 Special { attempts: deferred.attempts, deliver_at_ms: *deliver_at_ms, position: *position };

@@ -1,9 +1,9 @@
 //! Where messages go that failed too often.
-
 //!
-//! A letter is published to its topic first, with its time and its attempts, and is finished in its channel
-//! once that is written. Both are records of one log, in this order: whoever dies between them may move the
-//! letter once more, and never loses it.
+//! A letter is published to its topic first, with its time, and is finished in its channel once that is
+//! written. Both are records of one log, in this order: whoever dies between them may move the letter once
+//! more, and never loses it. Its attempts begin anew: there it was never tried, and clients finish by
+//! themselves what was tried too often. How often it failed before is what the policy says.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ async fn bury(channel: &Channel, letters: &[Message]) -> Result<(), Error> {
     let broker = Broker(topic.broker.upgrade().ok_or(Error::Exiting)?);
     let letter = |letter: &Message| NewMessage {
         body: letter.body.clone(),
-        origin: Some(Origin { published_ns: letter.published_ns, attempts: letter.attempts }),
+        origin: Some(Origin { published_ns: letter.published_ns }),
         ..NewMessage::default()
     };
     let dead = broker.topic(&dead_letter_topic(topic.name(), channel.name())).await?;

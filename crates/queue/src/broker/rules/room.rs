@@ -37,10 +37,12 @@ impl State {
         let mut begin = None;
         if !needs_milestones(&policy) {
             self.milestones = None;
+            self.surveyed_upto = None;
         } else if self.milestones.is_none() {
             let end =
                 Milestone { seq: self.next_seq, position: self.next_position, time_ms: now_ms, bytes: 0 };
             self.milestones = Some(Milestones::starting(end));
+            self.surveyed_upto = Some(end);
             begin = Some(end);
         }
         if policy.dedup_window.is_none() {
@@ -134,6 +136,10 @@ impl State {
         let (Some(retain), Some(milestones)) = (self.policy.retain, &self.milestones) else {
             return u64::MAX;
         };
+        if self.surveyed_upto.is_some() {
+            // Not known yet.
+            return 0;
+        }
         let retain_ms = i64::try_from(retain.as_millis()).unwrap_or(i64::MAX);
         milestones.at_time(now_ms.saturating_sub(retain_ms)).position
     }

@@ -12,15 +12,44 @@ const PIECE_BYTES: usize = 1 << 20;
 
 impl Topic {
     /// Adds the milestones of what was published before the topic had any. Until then, and if it fails,
-    /// only what came since is counted.
+    /// only what came since is counted. It goes on though nobody waits for it.
     pub(crate) async fn survey(&self, upto: Milestone) {
-        let Some(stream) = self.stream else { return };
+        let Some(broker) = self.broker.upgrade() else { return };
+        let this =
+            broker.topics.read().get(&self.name).filter(|found| std::ptr::eq(&***found, self)).cloned();
+        // It may have been deleted.
+        let Some(topic) = this else { return };
+        let stop = self.ground.tasks.stop_signal();
+        let surveying = async move {
+            tokio::select! {
+                () = topic.read_past(upto) => {}
+                () = stop.requested() => {}
+            }
+        };
+        let inside = self.ground.runtime.enter();
+        let done = self.ground.tasks.spawn("milestones", surveying);
+        drop(inside);
+        // It does not fail.
+        let _ = done.await;
+    }
+
+    async fn read_past(&self, upto: Milestone) {
         let (log, from) = (self.ground.log.clone(), self.released());
         log.written().await;
-        let found = tokio::task::spawn_blocking(move || survey(&log, stream, from, upto)).await;
+        // An ephemeral topic has kept nothing to read.
+        let reading = move |stream| survey(&log, stream, from, upto);
+        let found = match self.stream {
+            Some(stream) => tokio::task::spawn_blocking(move || reading(stream)).await,
+            None => Ok(Ok(Milestones::default())),
+        };
+        let mut state = self.state.lock();
+        if state.surveyed_upto != Some(upto) {
+            // The policy was changed meanwhile, and changed back: another one reads what there is now.
+            return;
+        }
+        state.surveyed_upto = None;
         match found {
             Ok(Ok(before)) => {
-                let mut state = self.state.lock();
                 state.milestones = state.milestones.take().map(|since| before.followed_by(since));
             }
             Ok(Err(error)) => {

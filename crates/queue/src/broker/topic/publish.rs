@@ -176,7 +176,6 @@ impl Topic {
                 expires_ms: admitted.expires_ms,
                 key: message.key.as_deref(),
                 id: message.id.as_deref(),
-                attempts: admitted.attempts,
             };
             fields.encode(&mut heads);
             ends.push(heads.len());
@@ -212,7 +211,7 @@ fn new(message: &NewMessage, seq: u64, (now_ns, now_ms): (i64, i64), ttl: Option
         deliver_at_ms: if message.delay.as_millis() == 0 { 0 } else { later(message.delay) },
         expires_ms: message.ttl.into_iter().chain(ttl).min().map_or(0, later),
         key_hash: record::key_hash(message.key.as_deref()),
-        attempts: message.origin.map_or(0, |origin| origin.attempts),
+        attempts: 0,
         in_order: message.delay.as_millis() == 0,
         body: message.body.clone(),
     }
