@@ -1,7 +1,7 @@
 //! The queue under load through its own wire, beside other brokers where they are installed.
 //!
 //! Each scenario is a few connections doing the same [`Step`] again and again: send a batch and wait for
-//! what it is owed. [`nsq`] speaks to our own nsqd, [`redis`] and [`nats`] to the rulers.
+//! what it is owed. [`nsq`] speaks to our own nsqd and a real one, [`redis`] and [`nats`] to the other rulers.
 
 mod nats;
 mod nsq;
@@ -9,7 +9,7 @@ mod redis;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -40,9 +40,12 @@ pub(crate) struct Options {
     /// Only scenarios whose name holds this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
-    /// Leave other brokers out.
+    /// Leave redis-server and nats-server out.
     #[arg(long)]
     no_peers: bool,
+    /// A real nsqd to measure beside ours.
+    #[arg(long, value_name = "PROGRAM")]
+    nsqd: Option<PathBuf>,
     /// Publish this many messages first and print what their backlog takes in memory.
     #[arg(long, value_name = "MESSAGES", default_value_t = 2_000_000)]
     backlog: u64,
@@ -98,25 +101,29 @@ fn start(folder: &Path, options: &Options) -> anyhow::Result<(Vec<Server>, Vec<S
     let mut servers = Vec::new();
     let mut scenarios = Vec::new();
     let wanted = |name: &str| options.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
-    let mut add = |server: anyhow::Result<Option<Server>>, all: &[(&'static str, Open)]| {
+    let mut add = |server: &mut dyn FnMut() -> anyhow::Result<Option<Server>>,
+                   all: &[(&'static str, Open)]| {
         let chosen: Vec<_> = all.iter().filter(|(name, _)| wanted(name)).collect();
         if chosen.is_empty() {
             return anyhow::Ok(());
         }
-        let Some(server) = server? else { return Ok(()) };
+        let Some(server) = server()? else { return Ok(()) };
         servers.push(server);
         let server = servers.len() - 1;
         scenarios.extend(chosen.into_iter().map(|(name, open)| Scenario { name, server, open: *open }));
         Ok(())
     };
-    for level in nsq::LEVELS {
-        add(nsq::start(folder, level.durability).map(Some), level.scenarios)?;
+    for level in nsq::OURS {
+        add(&mut || nsq::start(folder, level).map(Some), level.scenarios)?;
+    }
+    for (program, level) in options.nsqd.iter().flat_map(|it| nsq::REAL.iter().map(move |level| (it, level))) {
+        add(&mut || nsq::start_real(program, folder, level).map(Some), level.scenarios)?;
     }
     if !options.no_peers {
         for mode in redis::MODES {
-            add(redis::start(folder, mode), mode.scenarios)?;
+            add(&mut || redis::start(folder, mode), mode.scenarios)?;
         }
-        add(nats::start(folder), nats::SCENARIOS)?;
+        add(&mut || nats::start(folder), nats::SCENARIOS)?;
     }
     Ok((servers, scenarios))
 }
@@ -199,7 +206,7 @@ fn backlog(options: &Options, folder: &Path) -> anyhow::Result<()> {
     if options.backlog == 0 {
         return Ok(());
     }
-    let server = nsq::start(&folder.join("backlog"), "os")?;
+    let server = nsq::start_default(&folder.join("backlog"))?;
     let shape = Shape { address: server.address, bytes: options.bytes, batch: options.batch };
     let idle = server.resident_bytes();
     let mut step = nsq::fill(shape)?;

@@ -1,64 +1,114 @@
-//! Our own nsqd, over its TCP protocol.
+//! Our own nsqd, over its TCP protocol, and a real one beside it where its program is named.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use anyhow::Context;
+
 use super::{Open, Shape, Step};
 use crate::bench::process::Server;
 
-/// A durability level and what is measured at it.
+/// How a daemon is told to keep messages, and what is measured then.
 pub(super) struct Level {
-    pub(super) durability: &'static str,
+    /// Names its data folder.
+    name: &'static str,
+    arguments: &'static [&'static str],
+    /// Names say daemon, level, command and how many are under way.
     pub(super) scenarios: &'static [(&'static str, Open)],
 }
 
-/// What is measured: names say level, command and how many are under way.
-pub(super) const LEVELS: &[Level] = &[
+/// As many as a run can publish stay in memory at the level `memory`, as with a real nsqd that is told so.
+const MEM_QUEUE_SIZE: &str = "-mem-queue-size=10000000";
+
+/// What `eyrie nsqd` is measured at.
+pub(super) const OURS: &[Level] = &[
     Level {
-        durability: "memory",
+        name: "memory",
+        arguments: &["-durability=memory", MEM_QUEUE_SIZE],
         scenarios: &[
-            ("nsqd memory: MPUB batch", |shape| mpub(shape, "bench")),
+            ("eyrie memory: MPUB batch", mpub_bench),
+            ("eyrie memory: PUB pipelined", publish_pipelined),
+            ("eyrie memory: PUB one at a time", publish_single),
+            ("eyrie memory: consume and FIN", consume),
+        ],
+    },
+    Level {
+        name: "os",
+        arguments: &["-durability=os"],
+        scenarios: &[
+            ("eyrie os: MPUB batch", mpub_bench),
+            ("eyrie os: PUB pipelined", publish_pipelined),
+            ("eyrie os: PUB one at a time", publish_single),
+            ("eyrie os: consume and FIN", consume),
+        ],
+    },
+    Level {
+        name: "disk",
+        arguments: &["-durability=disk"],
+        scenarios: &[
+            ("eyrie disk: MPUB batch", mpub_bench),
+            ("eyrie disk: PUB one at a time", publish_single),
+        ],
+    },
+];
+
+/// What a real nsqd is measured at: all in memory, all through its disk queue, and that synced each time.
+pub(super) const REAL: &[Level] = &[
+    Level {
+        name: "real-memory",
+        arguments: &[MEM_QUEUE_SIZE],
+        scenarios: &[
+            ("nsqd memory: MPUB batch", mpub_bench),
             ("nsqd memory: PUB pipelined", publish_pipelined),
             ("nsqd memory: PUB one at a time", publish_single),
             ("nsqd memory: consume and FIN", consume),
         ],
     },
     Level {
-        durability: "os",
+        name: "real-disk",
+        arguments: &["-mem-queue-size=0"],
         scenarios: &[
-            ("nsqd os: MPUB batch", |shape| mpub(shape, "bench")),
-            ("nsqd os: PUB pipelined", publish_pipelined),
-            ("nsqd os: PUB one at a time", publish_single),
-            ("nsqd os: consume and FIN", consume),
+            ("nsqd mem-queue-size=0: MPUB batch", mpub_bench),
+            ("nsqd mem-queue-size=0: PUB single", publish_single),
+            ("nsqd mem-queue-size=0: consume", consume),
         ],
     },
     Level {
-        durability: "disk",
+        name: "real-synced",
+        arguments: &["-mem-queue-size=0", "-sync-every=1"],
         scenarios: &[
-            ("nsqd disk: MPUB batch", |shape| mpub(shape, "bench")),
-            ("nsqd disk: PUB one at a time", publish_single),
+            ("nsqd sync-every=1: MPUB batch", mpub_bench),
+            ("nsqd sync-every=1: PUB single", publish_single),
         ],
     },
 ];
 
-/// As many as a run can publish stay in memory at the level `memory`, as with a real nsqd that is told so.
-const MEM_QUEUE_SIZE: &str = "10000000";
-
 /// Starts `eyrie nsqd` on free ports.
-pub(super) fn start(folder: &Path, durability: &str) -> anyhow::Result<Server> {
-    let data = folder.join(format!("nsqd-{durability}"));
-    std::fs::create_dir_all(&data)?;
+pub(super) fn start(folder: &Path, level: &Level) -> anyhow::Result<Server> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["nsqd", "-tcp-address", "127.0.0.1:0", "-http-address", "127.0.0.1:0"]);
-    command.args(["-https-address", "127.0.0.1:0", "-broadcast-address", "127.0.0.1"]);
-    command.args(["-durability", durability, "-data-path"]).arg(&data);
-    if durability == "memory" {
-        command.args(["-mem-queue-size", MEM_QUEUE_SIZE]);
-    }
+    command.arg("nsqd");
+    launch(command, folder, level)
+}
+
+/// Starts a real nsqd, from the program named, on free ports.
+pub(super) fn start_real(program: &Path, folder: &Path, level: &Level) -> anyhow::Result<Server> {
+    launch(Command::new(program), folder, level).with_context(|| program.display().to_string())
+}
+
+/// Starts `eyrie nsqd` at its default level.
+pub(super) fn start_default(folder: &Path) -> anyhow::Result<Server> {
+    start(folder, &Level { name: "default", arguments: &[], scenarios: &[] })
+}
+
+fn launch(mut command: Command, folder: &Path, level: &Level) -> anyhow::Result<Server> {
+    let data = folder.join(format!("nsqd-{}", level.name));
+    std::fs::create_dir_all(&data)?;
+    command.args(["-tcp-address=127.0.0.1:0", "-http-address=127.0.0.1:0", "-https-address=127.0.0.1:0"]);
+    command.arg("-broadcast-address=127.0.0.1").args(level.arguments).arg("-data-path").arg(&data);
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    let stderr = child.stderr.take().ok_or_else(|| anyhow::anyhow!("the child's stderr"))?;
+    let stderr = child.stderr.take().context("the child's stderr")?;
     Server::announced(child, stderr, |line| line.split_once("TCP: listening on ")?.1.trim().parse().ok())
 }
 
@@ -135,6 +185,10 @@ fn mpub(shape: Shape, topic: &str) -> io::Result<Step> {
         wire.expect_ok()?;
         Ok(messages)
     }))
+}
+
+fn mpub_bench(shape: Shape) -> io::Result<Step> {
+    mpub(shape, "bench")
 }
 
 /// Publishes into a topic that nobody reads.
