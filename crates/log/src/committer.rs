@@ -1,5 +1,4 @@
-//! The one thread that writes: takes what has gathered, writes it in one go, syncs at most once,
-//! tells all who wait.
+//! Writes what has gathered in one go, syncs at most once, tells all who wait.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
@@ -29,6 +28,8 @@ pub(crate) struct Committer {
     /// Moving mean of what a sync takes.
     sync_time: Duration,
     hinted: bool,
+    /// The log was closed or poisoned: nothing is committed any more.
+    is_over: bool,
 }
 
 /// Why the next segment could not be begun.
@@ -51,37 +52,42 @@ impl Committer {
             company: 1,
             sync_time: Duration::ZERO,
             hinted: false,
+            is_over: false,
         }
     }
 
-    /// Works until the log is closed or poisoned.
-    pub(crate) fn run(mut self) {
-        let shared = self.shared.clone();
-        // Survives a panic, so that those who wait for it are told.
-        let mut current = None;
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            loop {
-                let linger = (self.sync_time / LINGER_PART).min(LINGER_MAX);
-                let linger = if self.company > 1 { linger } else { Duration::ZERO };
-                let work = self.shared.gather.take(self.company, linger);
-                let last = work.last;
-                let round = current.insert(work.batch.round.clone()).clone();
-                if let Err((doing, error)) = self.commit(work) {
-                    self.shared.poison(doing, &error);
-                    round.fail(&Error::Poisoned(format!("{doing}: {error}")), 0, None);
-                    return;
-                }
-                if last {
-                    return;
-                }
+    /// Whether the log was closed or poisoned.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Where the segment begins that is written to; none if there is none yet.
+    pub(crate) fn base(&self) -> Option<u64> {
+        self.active.as_ref().map(|active| active.header.base)
+    }
+
+    /// How many appends are expected to come together, and how long they are waited for.
+    pub(crate) fn expects(&self) -> (usize, Duration) {
+        let linger = (self.sync_time / LINGER_PART).min(LINGER_MAX);
+        (self.company, if self.company > 1 { linger } else { Duration::ZERO })
+    }
+
+    /// Commits. What goes wrong, a panic too, poisons the log and is told to all who wait.
+    pub(crate) fn round(&mut self, work: Work) {
+        let last = work.last;
+        let round = work.batch.round.clone();
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.commit(work)));
+        let (doing, why) = match outcome {
+            Ok(Ok(())) => {
+                self.is_over = last;
+                return;
             }
-        }));
-        if outcome.is_err() {
-            shared.poison("committing", &"the committer panicked");
-            if let Some(round) = current {
-                round.fail(&Error::Poisoned("committing: the committer panicked".to_owned()), 0, None);
-            }
-        }
+            Ok(Err((doing, error))) => (doing, error.to_string()),
+            Err(_) => ("committing", "the committer panicked".to_owned()),
+        };
+        self.is_over = true;
+        self.shared.poison(doing, &why);
+        round.fail(&Error::Poisoned(format!("{doing}: {why}")), 0, None);
     }
 
     fn commit(&mut self, work: Work) -> Result<(), (&'static str, io::Error)> {
@@ -130,11 +136,11 @@ impl Committer {
             None => {}
         }
         self.company = if disk { batch.appends } else { 1 };
-        if let Some(Part::Copied(buffer)) =
-            batch.pieces.pop().and_then(|piece| piece.parts.into_iter().next())
-        {
-            self.shared.gather.give_back(buffer);
-        }
+        let buffer = match batch.pieces.pop().and_then(|piece| piece.parts.into_iter().next()) {
+            Some(Part::Copied(buffer)) => buffer,
+            Some(Part::Shared(_)) | None => Vec::new(),
+        };
+        self.shared.gather.done(buffer);
         Ok(())
     }
 

@@ -236,7 +236,9 @@ impl Gather {
         let first_of_level = state.batch.level < Some(level);
         state.batch.level = state.batch.level.max(Some(level));
         let append = Append::new(lsn, level, Some(state.batch.round.clone()));
-        if state.waiting && (first_of_level || state.batch.appends == state.expected) {
+        // Who waits for a write commits himself, or leaves it to the thread then.
+        let is_led = state.batch.level == Some(Durability::Os);
+        if state.waiting && !is_led && (first_of_level || state.batch.appends == state.expected) {
             state.waiting = false;
             drop(state);
             self.wake.notify_one();
@@ -287,9 +289,8 @@ impl Gather {
 
     /// Waits for something to do. `linger` is how long it may wait for company, up to `company`
     /// appends.
-    pub(crate) fn take(&self, company: usize, linger: Duration) -> Work {
+    pub(crate) fn wait(&self, company: usize, linger: Duration) {
         let mut state = self.state.lock();
-        state.in_flight = 0;
         state.expected = company.max(1);
         let patience = Instant::now() + linger;
         loop {
@@ -310,15 +311,47 @@ impl Gather {
             }
         }
         state.waiting = false;
-        let batch = std::mem::take(&mut state.batch);
-        state.in_flight = batch.bytes;
-        Work { batch, sync: std::mem::take(&mut state.sync), last: state.closing }
     }
 
-    /// Gives a buffer back, so that the next batch need not grow one.
-    pub(crate) fn give_back(&self, mut buffer: Vec<u8>) {
+    /// Takes what there is to do.
+    pub(crate) fn take(&self) -> Option<Work> {
+        let mut state = self.state.lock();
+        let is_idle = state.batch.pieces.is_empty() && !state.sync && !state.closing;
+        (!is_idle).then(|| state.take())
+    }
+
+    /// Takes what there is to do if that is a write of at most `bytes_max` bytes to the segment that begins at `base`.
+    pub(crate) fn take_quick(&self, base: Option<u64>, bytes_max: usize) -> Option<Work> {
+        let mut state = self.state.lock();
+        let [piece] = state.batch.pieces.as_slice() else { return None };
+        let is_quick = state.batch.level == Some(Durability::Os)
+            && Some(piece.base) == base
+            && state.batch.bytes <= bytes_max
+            && !state.sync
+            && !state.closing;
+        is_quick.then(|| state.take())
+    }
+
+    /// Whether somebody waits for what has gathered, or will.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.state.lock().batch.level >= Some(Durability::Os)
+    }
+
+    /// Wakes the thread if somebody waits for what has gathered.
+    pub(crate) fn nudge(&self) {
+        let mut state = self.state.lock();
+        if state.waiting && state.batch.level >= Some(Durability::Os) {
+            state.waiting = false;
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    /// What was taken last was committed. Its buffer comes back, so that the next batch need not grow one.
+    pub(crate) fn done(&self, mut buffer: Vec<u8>) {
         buffer.clear();
         let mut state = self.state.lock();
+        state.in_flight = 0;
         if state.spare.capacity() < buffer.capacity() {
             state.spare = buffer;
         }
@@ -416,6 +449,12 @@ impl Gather {
 }
 
 impl State {
+    fn take(&mut self) -> Work {
+        let batch = std::mem::take(&mut self.batch);
+        self.in_flight = batch.bytes;
+        Work { batch, sync: std::mem::take(&mut self.sync), last: self.closing }
+    }
+
     /// What a stream has in the last piece.
     fn note(&mut self, stream: u32, bytes: u64, last: u64) {
         if let Some(piece) = self.batch.pieces.last_mut() {

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  append ──▶ gather ──▶ committer ──▶ segment files ──▶ readers
-//!             (one lock,  (one thread: one write,  ▲
-//!              positions)  at most one fdatasync)  │ spares, freed and rewritten segments
-//!                                               keeper (one thread)
+//!             (one lock,  (one at a time: one write, ▲
+//!              positions)  at most one fdatasync)    │ spares, freed and rewritten segments
+//!                                                 keeper (one thread)
 //! ```
 //! Read in this order: [`record`](Record) (what is kept), `segment` (how it lies in files), `round`
-//! and `gather` (group commit), `committer`, `recovery`, [`Reader`], `cursors`, `reclaim`, `rewrite`
+//! and `gather` (group commit), `committer` and `commits` (whose turn it is), `recovery`, [`Reader`], `cursors`, `reclaim`, `rewrite`
 //! and `keeper` (what is freed), [`Log`] (the door), [`files`] (the file system, and a faulty one for
 //! tests). The format and the reasons are in `docs/internals/log.md`.
 //!
@@ -28,6 +28,7 @@ mod round;
 
 mod gather;
 
+mod commits;
 mod committer;
 mod room;
 mod shared;

@@ -13,6 +13,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
 use crate::Error;
+use crate::commits::Commits;
 use crate::committer::Committer;
 use crate::cursors::Marks;
 use crate::files::{Disk, Files};
@@ -145,6 +146,7 @@ pub struct Log(Arc<Threads>);
 
 struct Threads {
     shared: Arc<Shared>,
+    commits: Arc<Commits>,
     running: Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>,
 }
 
@@ -201,7 +203,7 @@ impl Log {
             damage: Mutex::new(damage),
             counters: Counters::default(),
         });
-        let committer = Committer::new(shared.clone(), active, end);
+        let commits = Arc::new(Commits::new(shared.clone(), Committer::new(shared.clone(), active, end)));
         let keeper = Keeper::new(shared.clone());
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
             std::thread::Builder::new()
@@ -210,9 +212,10 @@ impl Log {
                 .map_err(|error| Error::io("starting a thread", &error))
         };
         let keeper = spawn("log-keeper", Box::new(move || keeper.run()))?;
+        let thread = commits.clone();
         let committer =
-            spawn("log-committer", Box::new(move || committer.run())).inspect_err(|_| shared.room.stop())?;
-        let log = Self(Arc::new(Threads { shared, running: Mutex::new(Some((committer, keeper))) }));
+            spawn("log-committer", Box::new(move || thread.run())).inspect_err(|_| shared.room.stop())?;
+        let log = Self(Arc::new(Threads { shared, commits, running: Mutex::new(Some((committer, keeper))) }));
         Ok((log, recovery))
     }
 
@@ -224,7 +227,8 @@ impl Log {
     /// log's own kind or stream (`Invalid`). The same kinds come from awaiting.
     pub fn append(&self, records: &[NewRecord], durability: Durability) -> Result<Append, Error> {
         let shared = &self.0.shared;
-        shared.gather.push(records, durability, shared.clock.now().millis())
+        let append = shared.gather.push(records, durability, shared.clock.now().millis())?;
+        Ok(append.seen_to_by(&self.0.commits))
     }
 
     /// As [`append`](Self::append), of records whose payload lies in two places. The position of each
@@ -234,7 +238,8 @@ impl Log {
     /// The same.
     pub fn append_parts(&self, records: &[Parts<'_>], durability: Durability) -> Result<Append, Error> {
         let shared = &self.0.shared;
-        shared.gather.push(records, durability, shared.clock.now().millis())
+        let append = shared.gather.push(records, durability, shared.clock.now().millis())?;
+        Ok(append.seen_to_by(&self.0.commits))
     }
 
     /// Whether more than half of what may wait for the committer does: who can wait should.
@@ -256,6 +261,7 @@ impl Log {
         let shared = &self.0.shared;
         let mut progress = shared.progress.subscribe();
         let upto = shared.gather.end();
+        shared.gather.nudge();
         // The end moves back where a full log gives records up.
         let reached = |written: u64| written >= upto.min(shared.gather.end());
         // An error means that the log is gone: nothing more is written.

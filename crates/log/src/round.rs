@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::Mutex;
 
 use crate::Error;
+use crate::commits::Commits;
 use crate::record::{Durability, Lsn};
 
 const GATHERED: u8 = 0;
@@ -78,8 +79,8 @@ impl Round {
     }
 }
 
-/// Resolves with the position of the first record once the level is reached. The records are on
-/// their way whether or not it is awaited.
+/// Resolves with the position of the first record once the level is reached. The records are
+/// written whether it is awaited or dropped; at the level `Os`, awaiting it may be what writes them.
 #[derive(Debug)]
 #[must_use = "the records are written either way, but only awaiting it tells when"]
 pub struct Append {
@@ -89,11 +90,21 @@ pub struct Append {
     round: Option<Arc<Round>>,
     /// Where in the round's list the waker is.
     slot: Option<usize>,
+    /// Whom to ask for the write; none once that was done, or if nobody has to.
+    commits: Option<Arc<Commits>>,
 }
 
 impl Append {
     pub(crate) fn new(lsn: u64, level: Durability, round: Option<Arc<Round>>) -> Self {
-        Self { lsn, level, round: round.filter(|_| level != Durability::Memory), slot: None }
+        Self { lsn, level, round: round.filter(|_| level != Durability::Memory), slot: None, commits: None }
+    }
+
+    /// Its first poll, or dropping it, sees to the write.
+    pub(crate) fn seen_to_by(mut self, commits: &Arc<Commits>) -> Self {
+        if self.level == Durability::Os && self.round.is_some() {
+            self.commits = Some(commits.clone());
+        }
+        self
     }
 
     /// The position of the first record, which is fixed before it is written.
@@ -114,6 +125,14 @@ impl Append {
     }
 }
 
+impl Drop for Append {
+    fn drop(&mut self) {
+        if let Some(commits) = &self.commits {
+            commits.leave();
+        }
+    }
+}
+
 impl Future for Append {
     type Output = Result<Lsn, Error>;
 
@@ -123,7 +142,11 @@ impl Future for Append {
         if stage != FAILED
             && let Poll::Ready(done) = self.state(stage, None)
         {
+            self.commits = None;
             return Poll::Ready(done);
+        }
+        if let Some(commits) = self.commits.take() {
+            commits.lead();
         }
         let mut waiting = round.waiting.lock();
         let stage = round.stage.load(Ordering::Acquire);

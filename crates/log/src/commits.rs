@@ -1,0 +1,78 @@
+//! Who commits: a thread, or whoever waits for a quick write.
+//!
+//! A sync, a new segment and much at once are left to the thread. What only has to be handed to the system
+//! is a write of microseconds into the page cache, less than it takes to wake a thread and be woken by it:
+//! whoever awaits such an append first commits all that has gathered, as the leader of the group. Where
+//! the system makes writers wait because it has too much that is not on the device yet, he waits too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::committer::Committer;
+use crate::shared::Shared;
+
+/// Most bytes that a leader writes at once.
+const QUICK_BYTES_MAX: usize = 1 << 20;
+/// Most commits of one leader in a row; what others have gathered then is the thread's.
+const LEAD_MAX: usize = 4;
+
+/// The committer, whose turn it is with its lock.
+#[derive(Debug)]
+pub(crate) struct Commits {
+    shared: Arc<Shared>,
+    /// Appends are taken out of the gather under it, so that they are written in their order.
+    committer: Mutex<Committer>,
+}
+
+impl Commits {
+    pub(crate) fn new(shared: Arc<Shared>, committer: Committer) -> Self {
+        Self { shared, committer: Mutex::new(committer) }
+    }
+
+    /// What the thread does until the log is closed or poisoned.
+    pub(crate) fn run(&self) {
+        let (mut company, mut linger) = (1, Duration::ZERO);
+        loop {
+            self.shared.gather.wait(company, linger);
+            let mut committer = self.committer.lock();
+            // A leader may have been quicker.
+            if let Some(work) = self.shared.gather.take()
+                && !committer.is_over()
+            {
+                committer.round(work);
+            }
+            if committer.is_over() {
+                return;
+            }
+            (company, linger) = committer.expects();
+        }
+    }
+
+    /// Commits what has gathered if that is a quick write and nobody is at it; who is looks again.
+    pub(crate) fn lead(&self) {
+        for _ in 0..LEAD_MAX {
+            {
+                let Some(mut committer) = self.committer.try_lock() else { return };
+                if committer.is_over() {
+                    return;
+                }
+                let Some(work) = self.shared.gather.take_quick(committer.base(), QUICK_BYTES_MAX) else {
+                    break;
+                };
+                committer.round(work);
+            }
+            // Who came while it was locked left it to us.
+            if !self.shared.gather.is_awaited() {
+                return;
+            }
+        }
+        self.shared.gather.nudge();
+    }
+
+    /// Nobody waits for an append: it is the thread's.
+    pub(crate) fn leave(&self) {
+        self.shared.gather.nudge();
+    }
+}
