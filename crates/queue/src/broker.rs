@@ -25,6 +25,7 @@
 
 mod varint;
 
+mod chunks;
 mod ranges;
 mod wheel;
 
@@ -62,7 +63,7 @@ use parking_lot::RwLock;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 
-pub use channel::{Channel, Consumer, PEEK_MAX, Proximity, Subscriber};
+pub use channel::{Channel, Consumer, PEEK_MAX, Proximity, Subscriber, TAKE_BYTES_MAX};
 pub use message::{Delivery, MessageId, NODE_ID_MAX, NewMessage, Origin, Peeked, Place};
 pub use policy::{Overflow, Policy};
 pub use quantiles::{Percentile, Percentiles};

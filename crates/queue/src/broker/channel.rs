@@ -3,12 +3,16 @@
 mod consumer;
 pub(crate) mod consumers;
 pub(crate) mod core;
+mod in_flight;
+mod line;
 #[cfg(test)]
 mod model;
 mod peek;
 pub(crate) mod pending;
 mod picture;
+mod places;
 mod reading;
+mod ready;
 mod timing;
 mod waiting;
 
@@ -20,6 +24,7 @@ use log::{Durability, StreamId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+pub use self::core::TAKE_BYTES_MAX;
 pub use consumer::Consumer;
 pub use consumers::{Proximity, Subscriber};
 pub use peek::PEEK_MAX;
@@ -28,7 +33,7 @@ use self::core::{Core, Limits};
 use self::pending::PENDING_MAX;
 use super::ground::Ground;
 use super::image::ChannelImage;
-use super::journal::entry::{Entry, Progress};
+use super::journal::entry::{Entry, Mark, Progress};
 use super::journal::{Journal, Told};
 use super::message::Message;
 use super::quantiles::Quantiles;
@@ -104,7 +109,7 @@ impl State {
         let hurry = !self.is_hurried && self.core.pending.len() >= PENDING_MAX;
         self.is_untold |= journal;
         self.is_hurried |= hurry;
-        Effects { wake: self.waiting.next(&self.core), timer, reader, journal, hurry }
+        Effects { wake: self.waiting.next(&mut self.core), timer, reader, journal, hurry }
     }
 }
 
@@ -127,10 +132,10 @@ impl Channel {
         topic: &Arc<Topic>,
         number: u32,
         image: ChannelImage,
-        end: u64,
+        given: Mark,
     ) -> Arc<Self> {
         let name = image.name.clone();
-        let core = Core::from_image(ground.limits(false), image, end, ground.clock.steady().millis());
+        let core = Core::from_image(ground.limits(false), image, given, ground.clock.steady().millis());
         Self::with(ground, topic, &name, Some(number), core)
     }
 

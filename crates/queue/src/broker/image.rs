@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use super::channel::core::Counters;
 use super::channel::pending::Special;
+use super::chunks::ChunkMap;
 use super::dedup::{Dedup, PublishId};
 use super::journal::entry::{Entry, Mark, Progress};
 use super::policy::Policy;
@@ -61,7 +62,7 @@ pub(crate) struct ChannelImage {
     pub(crate) position: u64,
     pub(crate) delivered: u64,
     /// Of messages that are not finished.
-    pub(crate) special: BTreeMap<u64, Special>,
+    pub(crate) special: ChunkMap<Special>,
     pub(crate) counters: Counters,
 }
 
@@ -80,13 +81,11 @@ impl ChannelImage {
         self.delivered = self.delivered.max(progress.delivered);
         self.finished.insert_all(&progress.finished);
         for range in progress.finished.iter().chain(std::iter::once(0..progress.finished.floor())) {
-            while let Some((&seq, _)) = self.special.range(range.clone()).next() {
-                self.special.remove(&seq);
-            }
+            self.special.take_range(range);
         }
         for (seq, special) in progress.special {
             // Who hands a message back takes the attempt back, and may ask for a delay, which is later.
-            let is_older = self.special.get(&seq).is_some_and(|known| {
+            let is_older = self.special.get(seq).is_some_and(|known| {
                 known.attempts > special.attempts && known.deliver_at_ms >= special.deliver_at_ms
             });
             if !is_older && !self.finished.contains(seq) {
@@ -168,7 +167,9 @@ impl Image {
         }
         for channel in topic.channels.values_mut().filter(|channel| !channel.finished.contains(fields.seq)) {
             let special = Special { attempts: 0, deliver_at_ms: fields.deliver_at_ms, position: at };
-            channel.special.entry(fields.seq).or_insert(special);
+            if channel.special.get(fields.seq).is_none() {
+                channel.special.insert(fields.seq, special);
+            }
         }
     }
 
@@ -222,7 +223,7 @@ impl Image {
                 }
                 for channel in topic.channels.values_mut() {
                     channel.finished.insert_range(from..given.0);
-                    channel.special.retain(|seq, _| !(from..given.0).contains(seq));
+                    channel.special.take_range(from..given.0);
                 }
             }
             Entry::TopicRuled { stream, policy } => {
@@ -244,14 +245,14 @@ impl Image {
                 topic.saw(end);
                 if let Some(channel) = topic.channels.get_mut(&channel) {
                     channel.finished.insert_range(0..end);
-                    channel.special.retain(|seq, _| *seq >= end);
+                    channel.special.take_range(0..end);
                 }
             }
             Entry::ChannelSought { stream, channel, to } => {
                 if let Some(channel) = self.channel(stream, channel, at) {
                     channel.finished = RangeSet::below(to.0);
                     (channel.delivered, channel.position) = to;
-                    channel.special.clear();
+                    channel.special = ChunkMap::default();
                 }
             }
             Entry::ChannelProgress { stream, channel, progress } => {

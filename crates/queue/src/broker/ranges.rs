@@ -2,11 +2,12 @@
 //!
 //! Messages of a topic are numbered without gaps and mostly finished in order, so what is done is one
 //! long range from zero (the floor), one range that grows at the far end, and few between. The three
-//! are kept apart: finishing in order touches two numbers and no tree.
+//! are kept apart: finishing in order touches two numbers and no map. A copy costs little, however many
+//! ranges there are.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::chunks::ChunkMap;
 use super::varint;
 
 /// Sequence numbers from 0 to `u64::MAX - 1`, kept as ranges that neither overlap nor touch.
@@ -15,7 +16,7 @@ pub(crate) struct RangeSet {
     /// Everything below is in, this one is not.
     floor: u64,
     /// Ranges between the floor and `last`, by start.
-    between: BTreeMap<u64, u64>,
+    between: ChunkMap<u64>,
     /// The range furthest up; empty if there is none above the floor, and then nothing is between.
     last: Range<u64>,
     /// Numbers in `between` and `last`.
@@ -56,7 +57,7 @@ impl RangeSet {
         if seq >= self.last.start {
             return seq < self.last.end;
         }
-        self.between.range(..=seq).next_back().is_some_and(|(_, end)| seq < *end)
+        self.between.at_or_below(seq).is_some_and(|(_, end)| seq < end)
     }
 
     /// Puts one number in; true if it was not. `u64::MAX` is no sequence number and is ignored.
@@ -90,11 +91,13 @@ impl RangeSet {
         let asked = end - start;
         let mut there = 0;
         // The one that begins before and reaches into or up to it, then all that begin within or just behind.
-        let before = self.between.range(..start).next_back().filter(|(_, until)| **until >= start);
-        let from = before.map_or(start, |(from, _)| *from);
+        let before = start.checked_sub(1).and_then(|below| self.between.at_or_below(below));
+        let from = before.filter(|(_, until)| *until >= start).map_or(start, |(from, _)| from);
         let (asked_start, asked_end) = (start, end);
-        while let Some((&from, &until)) = self.between.range(from..=end).next() {
-            self.between.remove(&from);
+        loop {
+            let next = self.between.iter_from(from).next();
+            let Some((from, until)) = next.filter(|(from, _)| *from <= end) else { break };
+            self.between.remove(from);
             there += overlap(asked_start..asked_end, &(from..until));
             self.above -= until - from;
             start = start.min(from);
@@ -135,15 +138,23 @@ impl RangeSet {
     /// The ranges above the floor, in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         let last = (!self.last.is_empty()).then(|| self.last.clone());
-        self.between.iter().map(|(start, end)| *start..*end).chain(last)
+        self.between.iter().map(|(start, end)| start..end).chain(last)
     }
 
     /// The ranges that are not in, from the floor up to but not including `upto`, in order.
     pub(crate) fn gaps(&self, upto: u64) -> impl Iterator<Item = Range<u64>> + '_ {
-        let mut at = self.floor;
-        let ends = self.iter().chain(std::iter::once(upto..upto));
-        ends.filter_map(move |range| {
-            let gap = at..range.start.min(upto);
+        self.gaps_in(0..upto)
+    }
+
+    /// The parts of a range that are not in, in order.
+    pub(crate) fn gaps_in(&self, Range { start, end }: Range<u64>) -> impl Iterator<Item = Range<u64>> + '_ {
+        let mut at = start.max(self.floor);
+        let begun = self.between.at_or_below(at);
+        let between = begun.into_iter().chain(self.between.iter_from(at.saturating_add(1)));
+        let last = (!self.last.is_empty()).then(|| self.last.clone());
+        let ranges = between.map(|(start, end)| start..end).chain(last).chain(std::iter::once(end..end));
+        ranges.filter_map(move |range| {
+            let gap = at..range.start.min(end);
             at = at.max(range.end);
             (!gap.is_empty()).then_some(gap)
         })
@@ -330,6 +341,8 @@ mod tests {
                 check(&set, &model);
                 let gaps: Vec<u64> = set.gaps(130).flatten().collect();
                 prop_assert_eq!(gaps, (0..130).filter(|seq| !model.contains(seq)).collect::<Vec<_>>());
+                let gaps: Vec<u64> = set.gaps_in(40..90).flatten().collect();
+                prop_assert_eq!(gaps, (40..90).filter(|seq| !model.contains(seq)).collect::<Vec<_>>());
             }
         }
 

@@ -87,7 +87,7 @@ impl State {
         for channel in &self.channels {
             channel.admit(held.iter().cloned(), now_ms);
             channel.change(|state| {
-                state.core.extend(self.next_seq);
+                state.core.extend((self.next_seq, self.next_position));
                 if channel.stream.is_none() {
                     // What was dropped for want of room.
                     state.core.missing(self.next_seq);
@@ -131,9 +131,9 @@ impl Topic {
         // How much more was kept is known when it is known where what lies.
         let known = image.policy.retain.is_none() || image.milestones.is_some();
         topic.released.store(if known { floor } else { image.born }, Ordering::Release);
-        let end = image.given.0;
+        let given = image.given;
         let channels = image.channels.into_iter();
-        let channels = channels.map(|(number, of)| Channel::recovered(ground, &topic, number, of, end));
+        let channels = channels.map(|(number, of)| Channel::recovered(ground, &topic, number, of, given));
         let mut channels: Vec<_> = channels.collect();
         channels.sort_by(|a, b| a.name.cmp(&b.name));
         let mut state = State {

@@ -55,8 +55,8 @@ impl Consumer {
         state.core.consumers.get(self.place).map_or_else(ConsumerStats::default, consumers::Consumer::stats)
     }
 
-    /// Waits for at least one message that can be had, then appends at most `max` to `out`. Waits for
-    /// ever while the channel is paused, the consumer closing, or its ready count used up. Nothing is
+    /// Waits for at least one message that can be had, then appends at most `max` to `out`, and no more
+    /// once they have [`TAKE_BYTES_MAX`](super::TAKE_BYTES_MAX) bytes. Waits for ever while the channel is paused, the consumer closing, or its ready count used up. Nothing is
     /// lost when it is dropped before it resolves.
     ///
     /// # Errors
@@ -117,9 +117,7 @@ impl Consumer {
 
     fn with(&self, change: impl FnOnce(&mut consumers::Consumer)) {
         self.channel.change(|state| {
-            if let Some(consumer) = state.core.consumers.get_mut(self.place) {
-                change(consumer);
-            }
+            state.core.consumers.change(self.place, change);
         });
     }
 }
@@ -129,7 +127,7 @@ impl Drop for Consumer {
         let now_ms = self.channel.ground.clock.steady().millis();
         let is_sent_away = self.channel.ground.is_stopping.load(Ordering::Acquire);
         let is_last = self.channel.change(|state| {
-            state.waiting.leave(self.place);
+            state.waiting.leave(self.place, &mut state.core);
             state.core.leave(self.place, is_sent_away, now_ms);
             state.core.consumers.is_empty() && !state.core.is_closed
         });
@@ -161,29 +159,30 @@ impl Future for Take<'_> {
         let channel = &this.consumer.channel;
         let place = this.consumer.place;
         let now_ms = channel.ground.clock.steady().millis();
-        let mut state = channel.state.lock();
+        let mut guard = channel.state.lock();
+        let state = &mut *guard;
         if state.core.is_closed {
             this.is_waiting = false;
             return Poll::Ready(Err(Error::Exiting));
         }
         if this.is_waiting {
-            state.waiting.leave(place);
+            state.waiting.leave(place, &mut state.core);
             this.is_waiting = false;
         }
         let mut taken = 0;
-        if !state.waiting.is_behind(place, &state.core) {
+        if !state.core.consumers.is_behind(place) {
             // Those who wait as well get their part.
-            let sharers = state.waiting.able(&state.core) + 1;
+            let sharers = state.core.consumers.able() + 1;
             let share = state.core.ready.len().div_ceil(sharers);
             taken = state.core.take(place, this.max.min(share), now_ms, this.out);
         }
         if taken == 0 {
-            state.waiting.enter(place, context.waker());
+            state.waiting.enter(place, context.waker(), &mut state.core);
             this.is_waiting = true;
         }
         // While it waits it may itself be the one to be woken, when its share was passed over.
         let effects = state.settle();
-        drop(state);
+        drop(guard);
         channel.apply(effects);
         if taken == 0 { Poll::Pending } else { Poll::Ready(Ok(())) }
     }
@@ -194,7 +193,7 @@ impl Drop for Take<'_> {
         if self.is_waiting {
             let place = self.consumer.place;
             // If it was woken and did not come, `settle` passes the baton on.
-            self.consumer.channel.change(|state| state.waiting.leave(place));
+            self.consumer.channel.change(|state| state.waiting.leave(place, &mut state.core));
         }
     }
 }

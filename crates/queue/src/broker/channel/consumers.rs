@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::line::Line;
 use crate::broker::stats::ConsumerStats;
 
 /// How near a consumer is to this node; nearer ones are asked first.
@@ -46,6 +47,10 @@ pub(crate) struct Consumer {
     pub(crate) sample_rate: u8,
     pub(crate) proximity: Proximity,
     pub(crate) is_closing: bool,
+    /// It asked for messages and got none yet.
+    is_waiting: bool,
+    /// While waiting: it was told to come, and has not come yet.
+    is_woken: bool,
 }
 
 impl Consumer {
@@ -63,12 +68,20 @@ impl Consumer {
             sample_rate: subscriber.sample_rate,
             proximity: subscriber.proximity,
             is_closing: false,
+            is_waiting: false,
+            is_woken: false,
         }
     }
 
     /// Whether it wants another message.
     pub(crate) fn has_room(&self) -> bool {
         !self.is_closing && self.in_flight < u64::from(self.ready_count)
+    }
+
+    /// Whether it waits for a message and can be given one; and whether nobody has told it to come.
+    fn wants(&self) -> (bool, bool) {
+        let is_able = self.is_waiting && self.has_room();
+        (is_able, is_able && !self.is_woken)
     }
 
     /// Whether its sample leaves out the message at this position, as NSQ reckons it.
@@ -97,24 +110,27 @@ impl Consumer {
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
     places: Vec<Option<Consumer>>,
-    count: usize,
+    free: Vec<u32>,
+    /// Those that wait, can be given a message, and were not told to come.
+    line: Line,
+    /// How many wait and can be given a message, by proximity.
+    able: [usize; 3],
 }
 
 impl Consumers {
     pub(crate) fn insert(&mut self, subscriber: &Subscriber) -> u32 {
-        let free = self.places.iter().position(Option::is_none);
-        let place = free.unwrap_or_else(|| {
+        let place = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
-            self.places.len() - 1
+            u32::try_from(self.places.len() - 1).expect("fewer consumers than fit into memory")
         });
-        self.places[place] = Some(Consumer::new(subscriber));
-        self.count += 1;
-        place as u32
+        self.places[place as usize] = Some(Consumer::new(subscriber));
+        place
     }
 
     pub(crate) fn remove(&mut self, place: u32) {
+        self.stop_waiting(place);
         if self.places.get_mut(place as usize).and_then(Option::take).is_some() {
-            self.count -= 1;
+            self.free.push(place);
         }
     }
 
@@ -122,19 +138,123 @@ impl Consumers {
         self.places.get(place as usize)?.as_ref()
     }
 
-    pub(crate) fn get_mut(&mut self, place: u32) -> Option<&mut Consumer> {
-        self.places.get_mut(place as usize)?.as_mut()
+    /// The one way to change a consumer, so that it is known at any time who can be given a message.
+    pub(crate) fn change<T>(&mut self, place: u32, change: impl FnOnce(&mut Consumer) -> T) -> Option<T> {
+        let consumer = self.places.get_mut(place as usize)?.as_mut()?;
+        let before = consumer.wants();
+        let outcome = change(consumer);
+        let after = consumer.wants();
+        if before != after {
+            let proximity = consumer.proximity;
+            let able = &mut self.able[proximity as usize];
+            *able = *able + usize::from(after.0) - usize::from(before.0);
+            match (before.1, after.1) {
+                (false, true) => self.line.join(place, proximity),
+                (true, false) => self.line.leave(place, proximity),
+                _ => {}
+            }
+        }
+        Some(outcome)
+    }
+
+    /// A consumer waits for messages, behind those that do already.
+    pub(crate) fn wait(&mut self, place: u32) {
+        self.stop_waiting(place);
+        self.change(place, |consumer| (consumer.is_waiting, consumer.is_woken) = (true, false));
+    }
+
+    /// A consumer does not wait any more.
+    pub(crate) fn stop_waiting(&mut self, place: u32) {
+        self.change(place, |consumer| consumer.is_waiting = false);
+    }
+
+    /// Who is to be told to come: of the nearest that can be given a message the one that could be for the
+    /// longest. It is not named again until it came.
+    pub(crate) fn wake_next(&mut self) -> Option<u32> {
+        let place = self.line.first()?;
+        self.change(place, |consumer| consumer.is_woken = true);
+        Some(place)
+    }
+
+    /// How many wait and can be given a message.
+    pub(crate) fn able(&self) -> usize {
+        self.able.iter().sum()
+    }
+
+    /// Whether a nearer consumer than this one waits and can be given a message.
+    pub(crate) fn is_behind(&self, place: u32) -> bool {
+        let own = self.get(place).map_or(0, |consumer| consumer.proximity as usize);
+        self.able[..own].iter().any(|able| *able > 0)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.count
+        self.places.len() - self.free.len()
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.len() == 0
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Consumer> {
         self.places.iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn subscriber(proximity: Proximity) -> Subscriber {
+        let minute = Duration::from_secs(60);
+        Subscriber { id: 0, msg_timeout: minute, max_msg_timeout: minute, sample_rate: 0, proximity }
+    }
+
+    proptest! {
+        /// Against a look at all consumers.
+        #[test]
+        fn it_is_known_at_any_time_who_can_be_given_a_message(
+            steps in proptest::collection::vec((0u8..9, 0usize..6), 1..150),
+        ) {
+            const NEAR: [Proximity; 3] = [Proximity::Zone, Proximity::Region, Proximity::Global];
+            let mut consumers = Consumers::default();
+            let mut places = Vec::new();
+            for (what, which) in steps {
+                let place = places.get(which).copied();
+                match (what, place) {
+                    (0 | 1, _) if places.len() < 6 => places.push(consumers.insert(&subscriber(NEAR[which % 3]))),
+                    (2, Some(place)) => {
+                        consumers.remove(place);
+                        places.retain(|of| *of != place);
+                    }
+                    (3, Some(place)) => drop(consumers.change(place, |of| of.ready_count = which as u32 % 3)),
+                    (4, Some(place)) => drop(consumers.change(place, |of| of.in_flight = which as u64 % 2)),
+                    (5 | 6, Some(place)) => consumers.wait(place),
+                    (7, Some(place)) => consumers.stop_waiting(place),
+                    (8, _) => {
+                        let able = |of: &u32| consumers.get(*of).is_some_and(|of| of.wants().1);
+                        let nearest = places.iter().filter(|of| able(of));
+                        let nearest = nearest.filter_map(|of| Some(consumers.get(*of)?.proximity)).min();
+                        let woken = consumers.wake_next();
+                        prop_assert_eq!(woken.and_then(|of| Some(consumers.get(of)?.proximity)), nearest);
+                    }
+                    _ => {}
+                }
+                prop_assert_eq!(consumers.len(), places.len());
+                let able: Vec<_> = consumers.iter().filter(|of| of.wants().0).collect();
+                prop_assert_eq!(consumers.able(), able.len());
+                for place in &places {
+                    let own = consumers.get(*place).map(|of| of.proximity);
+                    let is_behind = able.iter().any(|of| Some(of.proximity) < own);
+                    prop_assert_eq!(consumers.is_behind(*place), is_behind);
+                }
+            }
+            let mut left = consumers.iter().filter(|of| of.wants().1).count();
+            while consumers.wake_next().is_some() {
+                left -= 1;
+            }
+            prop_assert_eq!(left, 0, "each is told once");
+        }
     }
 }

@@ -12,23 +12,26 @@
 mod ruled;
 mod timed;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::HashMap;
 
-use super::consumers::Consumers;
+use super::consumers::{Consumer, Consumers};
+use super::in_flight::{InFlight, InFlights};
 use super::pending::Pending;
+use super::places::Places;
+use super::ready::Ready;
 use crate::Error;
 use crate::broker::message::{Delivery, Message, MessageId};
 use crate::broker::ranges::RangeSet;
 use crate::broker::rules::Rules;
-use crate::broker::wheel::{Timer, Wheel};
+use crate::broker::wheel::Wheel;
 use timed::tick;
 
-/// A part of the memory bound that bodies of deferred messages may take.
-const DEFERRED_PART: usize = 4;
 /// Most messages read back at once by position.
 const DUE_AT_ONCE: usize = 256;
+/// A consumer is given no more at once when the bodies have so many bytes.
+pub const TAKE_BYTES_MAX: usize = 1 << 20;
 
 /// How much of a channel is kept in memory.
 #[derive(Clone, Copy, Debug)]
@@ -40,15 +43,6 @@ pub(crate) struct Limits {
     /// What does not fit is dropped, and nothing is told to the journal.
     pub(crate) is_ephemeral: bool,
     pub(crate) node_id: u16,
-}
-
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    pub(crate) message: Message,
-    pub(crate) owner: u32,
-    delivered_ms: i64,
-    pub(crate) deadline_ms: i64,
-    timer: Timer,
 }
 
 /// A deferred message; its time and position are the key.
@@ -85,16 +79,20 @@ pub(crate) struct Core {
     pub(crate) loaded: RangeSet,
     /// Behind the last number the topic gave.
     pub(crate) end: u64,
+    /// No record of what comes behind `end` lies below this position.
+    end_position: u64,
     /// No record of the backlog lies below this position.
     pub(crate) next_position: u64,
-    pub(crate) ready: VecDeque<Message>,
-    ready_bytes: usize,
-    pub(crate) in_flight: HashMap<u64, InFlight, DefaultHashBuilder>,
+    /// Where messages lie that are not finished.
+    pub(crate) places: Places,
+    pub(crate) ready: Ready,
+    pub(crate) in_flight: InFlights,
     /// Positions of what is in flight.
     deadlines: Wheel<u64>,
     pub(crate) deferred: BTreeMap<(i64, u64), Deferred>,
     deferred_bytes: usize,
-    pub(crate) due: VecDeque<Due>,
+    /// By time and position as well.
+    pub(crate) due: BTreeMap<(i64, u64), Due>,
     pub(crate) consumers: Consumers,
     pub(crate) is_paused: bool,
     pub(crate) is_closed: bool,
@@ -109,6 +107,8 @@ pub(crate) struct Core {
     pub(crate) rules: Rules,
     /// How often it was told to read on elsewhere.
     pub(crate) sought: u64,
+    /// Below, nothing can be dropped: it is finished, or in flight, or a dead letter.
+    dropped: u64,
     earliest_ms: i64,
 }
 
@@ -120,14 +120,15 @@ impl Core {
             finished: RangeSet::below(from),
             loaded: RangeSet::below(from),
             end: from,
+            end_position: position,
             next_position: position,
-            ready: VecDeque::new(),
-            ready_bytes: 0,
-            in_flight: HashMap::default(),
+            places: Places::starting(from, position),
+            ready: Ready::default(),
+            in_flight: InFlights::default(),
             deadlines: Wheel::new(tick(now_ms)),
             deferred: BTreeMap::new(),
             deferred_bytes: 0,
-            due: VecDeque::new(),
+            due: BTreeMap::new(),
             consumers: Consumers::default(),
             is_paused: false,
             is_closed: false,
@@ -137,6 +138,7 @@ impl Core {
             recalled: HashMap::new(),
             rules: Rules::default(),
             sought: 0,
+            dropped: 0,
             earliest_ms: i64::MAX,
         }
     }
@@ -145,15 +147,19 @@ impl Core {
     pub(crate) fn admit(&mut self, message: Message, next_position: u64, now_ms: i64) {
         let seq = message.seq;
         self.end = self.end.max(seq + 1);
+        self.end_position = self.end_position.max(next_position);
         self.counters.messages += 1;
         let is_next = self.loaded.floor() == seq;
+        if is_next {
+            self.places.note(seq, message.position, self.finished.floor());
+        }
         let has_room = self.has_room() && self.parks_more();
         if message.deliver_at_ms > now_ms {
             self.loaded.insert(seq);
             self.defer(message.deliver_at_ms, message);
         } else if has_room && is_next {
             self.loaded.insert(seq);
-            self.push(message);
+            self.ready.push_back(message);
         } else if self.limits.is_ephemeral && (!has_room || self.depth() > self.limits.ready_max as u64) {
             self.loaded.insert(seq);
             self.done(seq);
@@ -163,10 +169,11 @@ impl Core {
         }
     }
 
-    /// The topic gave everything below `end`, which is in the log.
-    pub(crate) fn extend(&mut self, end: u64) {
+    /// The topic gave everything below `end`, which is in the log below `position`.
+    pub(crate) fn extend(&mut self, (end, position): (u64, u64)) {
         self.counters.messages += end.saturating_sub(self.end);
         self.end = self.end.max(end);
+        self.end_position = self.end_position.max(position);
     }
 
     /// Takes messages read from the log in order, everything below `position` having been read.
@@ -178,6 +185,7 @@ impl Core {
                 return;
             }
             self.missing(message.seq);
+            self.places.note(message.seq, message.position, self.finished.floor());
             if !self.loaded.insert(message.seq) {
                 continue;
             }
@@ -195,7 +203,7 @@ impl Core {
             if message.deliver_at_ms > now_ms && message.attempts == 0 {
                 self.defer(message.deliver_at_ms, message);
             } else {
-                self.push(message);
+                self.ready.push_back(message);
             }
         }
         self.next_position = self.next_position.max(position);
@@ -215,25 +223,26 @@ impl Core {
             );
             self.loaded.insert_range(gap.clone());
             self.finished.insert_range(gap.clone());
-            self.pending.finished.insert_range(gap);
-            self.pending.events += 1;
+            self.pending.finish_range(gap);
         }
     }
 
     /// Due messages whose bodies are to be read.
     pub(crate) fn due(&self) -> Vec<Due> {
-        self.due.iter().take(DUE_AT_ONCE).copied().collect()
+        self.due.values().take(DUE_AT_ONCE).copied().collect()
     }
 
     /// The message of the first due one, as it was read; none if it is not there.
     pub(crate) fn recall(&mut self, due: Due, message: Option<Message>) {
-        if self.due.front().is_none_or(|front| front.position != due.position) {
+        let Some(first) = self.due.first_entry().filter(|first| first.get().position == due.position) else {
             // The channel was emptied meanwhile.
             return;
-        }
-        self.due.pop_front();
+        };
+        first.remove();
         match message {
-            Some(message) => self.push(Message { attempts: due.attempts, in_order: false, ..message }),
+            Some(message) => {
+                self.ready.push_back(Message { attempts: due.attempts, in_order: false, ..message })
+            }
             None => {
                 tracing::warn!(seq = due.seq, "a deferred message is not in the log; it counts as finished");
                 self.done(due.seq);
@@ -250,14 +259,13 @@ impl Core {
             && self.has_room()
     }
 
-    /// Hands out at most `max` messages to a consumer.
+    /// Hands out at most `max` messages to a consumer, and no more once they have [`TAKE_BYTES_MAX`] bytes.
     pub(crate) fn take(&mut self, owner: u32, max: usize, now_ms: i64, out: &mut Vec<Delivery>) -> usize {
-        let mut taken = 0;
-        while taken < max && self.can_take(owner) {
+        let (mut taken, mut bytes) = (0, 0);
+        while taken < max && bytes < TAKE_BYTES_MAX && self.can_take(owner) {
             let Some(message) = self.ready.pop_front() else { break };
-            self.ready_bytes -= message.body.len();
-            let Some(consumer) = self.consumers.get_mut(owner) else { break };
-            if consumer.passes_over(message.position)
+            let passes_over = |of: &Consumer| of.passes_over(message.position);
+            if self.consumers.get(owner).is_some_and(passes_over)
                 || message.expires_ms != 0 && message.expires_ms <= now_ms
             {
                 self.done(message.seq);
@@ -272,10 +280,14 @@ impl Core {
                 continue;
             };
             message.attempts = message.attempts.saturating_add(1);
-            consumer.in_flight += 1;
-            consumer.messages += 1;
-            let deadline_ms = now_ms.saturating_add(consumer.msg_timeout_ms);
-            self.counters.delivered[consumer.proximity as usize] += 1;
+            let given = self.consumers.change(owner, |consumer| {
+                consumer.in_flight += 1;
+                consumer.messages += 1;
+                (consumer.msg_timeout_ms, consumer.proximity)
+            });
+            let Some((msg_timeout_ms, proximity)) = given else { break };
+            let deadline_ms = now_ms.saturating_add(msg_timeout_ms);
+            self.counters.delivered[proximity as usize] += 1;
             if message.attempts == 1 && message.in_order {
                 self.delivered = self.delivered.max(message.seq + 1);
                 self.pending.events += usize::from(!self.limits.is_ephemeral);
@@ -288,11 +300,10 @@ impl Core {
                 attempts: message.attempts,
                 body: message.body.clone(),
             });
-            let position = message.position;
-            let timer = self.deadlines.insert(tick(deadline_ms), position);
+            let timer = self.deadlines.insert(tick(deadline_ms), message.position);
             self.earliest_ms = self.earliest_ms.min(deadline_ms);
-            let held = InFlight { message, owner, delivered_ms: now_ms, deadline_ms, timer };
-            self.in_flight.insert(position, held);
+            bytes += message.body.len();
+            self.in_flight.insert(InFlight { message, owner, delivered_ms: now_ms, deadline_ms, timer });
             taken += 1;
         }
         taken
@@ -308,9 +319,7 @@ impl Core {
     /// A consumer is done with a message. Returns when the message was published.
     pub(crate) fn finish(&mut self, owner: u32, id: MessageId) -> Result<i64, Error> {
         let message = self.give_back(owner, id)?;
-        if let Some(consumer) = self.consumers.get_mut(owner) {
-            consumer.finished += 1;
-        }
+        self.consumers.change(owner, |consumer| consumer.finished += 1);
         self.done(message.seq);
         Ok(message.published_ns)
     }
@@ -324,9 +333,7 @@ impl Core {
         now_ms: i64,
     ) -> Result<(), Error> {
         let message = self.give_back(owner, id)?;
-        if let Some(consumer) = self.consumers.get_mut(owner) {
-            consumer.requeued += 1;
-        }
+        self.consumers.change(owner, |consumer| consumer.requeued += 1);
         self.counters.requeued += 1;
         self.failed_attempt(message, delay_ms, now_ms);
         Ok(())
@@ -341,9 +348,7 @@ impl Core {
         now_ms: i64,
     ) -> Result<(), Error> {
         let mut message = self.give_back(owner, id)?;
-        if let Some(consumer) = self.consumers.get_mut(owner) {
-            consumer.requeued += 1;
-        }
+        self.consumers.change(owner, |consumer| consumer.requeued += 1);
         self.counters.requeued += 1;
         message.attempts = message.attempts.saturating_sub(1);
         self.take_back(message, delay_ms, now_ms);
@@ -353,7 +358,7 @@ impl Core {
     /// A consumer wants more time.
     pub(crate) fn touch(&mut self, owner: u32, id: MessageId, now_ms: i64) -> Result<(), Error> {
         let position = id.position(self.limits.node_id).ok_or(Error::NotInFlight)?;
-        let held = self.in_flight.get_mut(&position).ok_or(Error::NotInFlight)?;
+        let held = self.in_flight.get_mut(position).ok_or(Error::NotInFlight)?;
         if held.owner != owner {
             return Err(Error::NotOwner);
         }
@@ -369,15 +374,7 @@ impl Core {
     /// A consumer goes; what it has is delivered again at once. If it was sent away, because this node
     /// stops, none of that failed.
     pub(crate) fn leave(&mut self, owner: u32, is_sent_away: bool, now_ms: i64) {
-        let mut held: Vec<u64> = self
-            .in_flight
-            .iter()
-            .filter(|(_, held)| held.owner == owner)
-            .map(|(position, _)| *position)
-            .collect();
-        held.sort_unstable();
-        for position in held {
-            let Some(held) = self.in_flight.remove(&position) else { continue };
+        for held in self.in_flight.remove_owned(owner) {
             self.deadlines.cancel(held.timer);
             let message = held.message;
             let attempts = self.rules.spared(message.attempts);
@@ -395,19 +392,15 @@ impl Core {
     /// Everything below `upto` counts as finished, what consumers have included.
     pub(crate) fn empty(&mut self, range: std::ops::Range<u64>) {
         self.finished.insert_range(range.clone());
+        self.ready.drop_range(&range);
         self.forget_waiting(&range);
-        let (deadlines, consumers) = (&mut self.deadlines, &mut self.consumers);
-        self.in_flight.retain(|_, held| {
-            let stays = !range.contains(&held.message.seq);
-            if !stays {
-                deadlines.cancel(held.timer);
-                if let Some(consumer) = consumers.get_mut(held.owner) {
-                    consumer.in_flight -= 1;
-                }
-            }
-            stays
-        });
-        self.pending.forget(&range);
+        if self.backlog() == 0 {
+            self.next_position = self.next_position.max(self.end_position);
+        }
+        for held in self.in_flight.remove_range(&range) {
+            self.deadlines.cancel(held.timer);
+            self.consumers.change(held.owner, |consumer| consumer.in_flight -= 1);
+        }
         let free = self.rules.forget(&range, &[]);
         self.push_front(free);
     }
@@ -442,8 +435,10 @@ impl Core {
     }
 
     fn put_back(&mut self, message: Message, delay_ms: i64, now_ms: i64) {
+        // It came back: it may be dropped like those that were never handed out.
+        self.dropped = self.dropped.min(message.seq);
         if delay_ms <= 0 {
-            self.push(message);
+            self.ready.push_back(message);
             return;
         }
         let deliver_at_ms = now_ms.saturating_add(delay_ms);
@@ -456,7 +451,9 @@ impl Core {
     /// The one place where a message is over for this channel.
     fn done(&mut self, seq: u64) {
         self.finished.insert(seq);
-        if !self.limits.is_ephemeral {
+        if self.limits.is_ephemeral {
+            self.pending.forget(&(seq..seq + 1));
+        } else {
             self.pending.finish(seq);
         }
         let next = self.rules.done(seq);
@@ -465,24 +462,17 @@ impl Core {
 
     fn give_back(&mut self, owner: u32, id: MessageId) -> Result<Message, Error> {
         let position = id.position(self.limits.node_id).ok_or(Error::NotInFlight)?;
-        let held = self.in_flight.get(&position).ok_or(Error::NotInFlight)?;
+        let held = self.in_flight.get(position).ok_or(Error::NotInFlight)?;
         if held.owner != owner {
             return Err(Error::NotOwner);
         }
-        let held = self.in_flight.remove(&position).ok_or(Error::NotInFlight)?;
+        let held = self.in_flight.remove(position).ok_or(Error::NotInFlight)?;
         self.deadlines.cancel(held.timer);
-        if let Some(consumer) = self.consumers.get_mut(owner) {
-            consumer.in_flight -= 1;
-        }
+        self.consumers.change(owner, |consumer| consumer.in_flight -= 1);
         Ok(held.message)
     }
 
-    fn push(&mut self, message: Message) {
-        self.ready_bytes += message.body.len();
-        self.ready.push_back(message);
-    }
-
     fn has_room(&self) -> bool {
-        self.ready.len() < self.limits.ready_max && self.ready_bytes < self.limits.bytes_max
+        self.ready.len() < self.limits.ready_max && self.ready.bytes() < self.limits.bytes_max
     }
 }

@@ -250,7 +250,7 @@ impl World {
                 let count = self.dice.roll(8);
                 self.ready.insert(name, count);
                 let place = self.consumers[&name];
-                self.core.consumers.get_mut(place).expect("it is there").ready_count = count as u32;
+                self.core.consumers.change(place, |consumer| consumer.ready_count = count as u32);
             }
             35 if self.consumers.len() > 1 => self.leave(name),
             36 if !self.consumers.contains_key(&name) => self.join(name),
@@ -277,7 +277,7 @@ impl World {
         let image = self.core.image("c");
         let floor = self.places.iter().position(|place| *place != Place::Done).unwrap_or(self.places.len());
         assert!(image.position <= floor as u64 * 8, "what is not finished is kept");
-        self.core = Core::from_image(limits, image, self.core.end, self.now_ms);
+        self.core = Core::from_image(limits, image, (self.core.end, self.core.end * 8), self.now_ms);
         self.fire();
         self.join(0);
     }

@@ -85,12 +85,12 @@ impl Channel {
         let [ready, in_flight, deferred] = shares(max, counts);
         let waiting = core.ready.iter().chain(core.rules.parked());
         let waiting = waiting.map(|message| Seen::Whole(message.clone(), Place::Ready));
-        let due = core.due.iter().map(|due| Seen::InLog {
+        let due = core.due.values().map(|due| Seen::InLog {
             position: due.position,
             attempts: due.attempts,
             place: Place::Ready,
         });
-        let held = core.in_flight.values().map(|held| {
+        let held = core.in_flight.iter().map(|held| {
             Seen::Whole(held.message.clone(), Place::InFlight(Timestamp::from_millis(held.deadline_ms)))
         });
         let later = core.deferred.iter().map(|((deliver_at_ms, position), of)| {

@@ -14,6 +14,8 @@ pub(crate) async fn run(channel: Arc<Channel>) {
     while let Some(patience) = look(&channel) {
         let sleep = async {
             match patience {
+                // Some is due still; others have their turn first.
+                Some(Duration::ZERO) => tokio::task::yield_now().await,
                 Some(patience) => tokio::time::sleep(patience).await,
                 None => std::future::pending().await,
             }

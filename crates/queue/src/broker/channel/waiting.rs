@@ -1,64 +1,50 @@
-//! Consumers that wait for messages: who is woken next.
+//! Consumers that wait for messages, and how they are woken.
 //!
 //! A woken one takes its share and wakes the next if there is more (the baton); if it goes away before
-//! it came to take anything, it passes the baton on.
+//! it came to take anything, it passes the baton on. Who is next the core knows, see
+//! [`Consumers::wake_next`](super::consumers::Consumers::wake_next).
 
-use std::collections::VecDeque;
 use std::task::Waker;
 
 use super::core::Core;
 
-/// In the order they came.
+/// Wakers of those that wait, by their places.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    queue: VecDeque<Waits>,
-}
-
-#[derive(Debug)]
-struct Waits {
-    place: u32,
-    /// None: it was woken and has not come yet.
-    waker: Option<Waker>,
+    wakers: Vec<Option<Waker>>,
 }
 
 impl Waiting {
     /// A consumer waits, behind those that do already.
-    pub(crate) fn enter(&mut self, place: u32, waker: &Waker) {
-        self.leave(place);
-        self.queue.push_back(Waits { place, waker: Some(waker.clone()) });
+    pub(crate) fn enter(&mut self, place: u32, waker: &Waker, core: &mut Core) {
+        core.consumers.wait(place);
+        if self.wakers.len() <= place as usize {
+            self.wakers.resize(place as usize + 1, None);
+        }
+        self.wakers[place as usize] = Some(waker.clone());
     }
 
     /// A consumer does not wait any more.
-    pub(crate) fn leave(&mut self, place: u32) {
-        if let Some(at) = self.queue.iter().position(|waits| waits.place == place) {
-            self.queue.remove(at);
-        }
+    pub(crate) fn leave(&mut self, place: u32, core: &mut Core) {
+        core.consumers.stop_waiting(place);
+        self.waker(place);
     }
 
-    /// Whom to wake: of the nearest that can be given a message the one that has waited longest.
-    pub(crate) fn next(&mut self, core: &Core) -> Option<Waker> {
-        if core.ready.is_empty() {
+    /// Whom to wake, if there is a message for somebody.
+    pub(crate) fn next(&mut self, core: &mut Core) -> Option<Waker> {
+        if core.ready.is_empty() || core.is_paused || core.is_closed {
             return None;
         }
-        let able = self.queue.iter_mut().filter(|it| it.waker.is_some() && core.can_take(it.place));
-        able.min_by_key(|it| core.consumers.get(it.place).map(|it| it.proximity))?.waker.take()
-    }
-
-    /// Whether a nearer consumer than this one waits and can be given a message.
-    pub(crate) fn is_behind(&self, place: u32, core: &Core) -> bool {
-        let Some(own) = core.consumers.get(place).map(|it| it.proximity) else { return false };
-        self.queue.iter().any(|it| {
-            core.can_take(it.place) && core.consumers.get(it.place).is_some_and(|it| it.proximity < own)
-        })
-    }
-
-    /// How many of them can be given a message.
-    pub(crate) fn able(&self, core: &Core) -> usize {
-        self.queue.iter().filter(|it| core.can_take(it.place)).count()
+        let place = core.consumers.wake_next()?;
+        self.waker(place)
     }
 
     /// Everybody, because the channel ends.
     pub(crate) fn drain(&mut self) -> Vec<Waker> {
-        self.queue.drain(..).filter_map(|it| it.waker).collect()
+        self.wakers.drain(..).flatten().collect()
+    }
+
+    fn waker(&mut self, place: u32) -> Option<Waker> {
+        self.wakers.get_mut(place as usize)?.take()
     }
 }

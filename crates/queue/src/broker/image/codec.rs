@@ -119,7 +119,7 @@ impl ChannelImage {
         {
             put(out, *number);
         }
-        let special = self.special.iter().map(|(seq, special)| (*seq, *special)).collect();
+        let special = self.special.iter().collect();
         let progress = Progress { delivered: self.delivered, finished: self.finished.clone(), special };
         progress.encode(out);
     }
@@ -161,7 +161,7 @@ mod tests {
             finished,
             position: 99,
             delivered: 9,
-            special: [(6, Special { attempts: 3, deliver_at_ms: 77, position: 88 })].into(),
+            special: [(6, Special { attempts: 3, deliver_at_ms: 77, position: 88 })].into_iter().collect(),
             counters: Counters { messages: 1, requeued: 2, timed_out: 3, delivered: [4, 5, 6] },
             ..ChannelImage::default()
         };

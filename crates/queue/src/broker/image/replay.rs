@@ -69,7 +69,7 @@ fn next(image: &Image, dice: &mut Dice) -> Option<Record> {
                         progress.finished.insert(seq);
                     }
                     2 => {
-                        let before = of.special.get(&seq).map_or(0, |special| special.attempts);
+                        let before = of.special.get(seq).map_or(0, |special| special.attempts);
                         let deliver_at_ms = dice.roll(3) as i64 * 1_000;
                         let special = Special { attempts: before + 1, deliver_at_ms, position: seq };
                         progress.special.push((seq, special));
@@ -97,7 +97,7 @@ fn essence(mut image: Image) -> Image {
         for channel in topic.channels.values_mut() {
             (channel.counters, channel.position) = (Counters::default(), 0);
             // The message's own record says the same.
-            channel.special.retain(|_, special| special.attempts > 0);
+            channel.special = channel.special.iter().filter(|(_, special)| special.attempts > 0).collect();
         }
     }
     image

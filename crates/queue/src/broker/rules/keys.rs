@@ -32,6 +32,11 @@ impl<T> Keys<T> {
         self.count
     }
 
+    /// Whether no key is held, and so nobody waits.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.holders.is_empty()
+    }
+
     /// The message may be handed out, and then holds its key: it is given back. Else it is parked.
     pub(crate) fn pass(&mut self, key: u64, seq: u64, message: T) -> Option<T> {
         match self.held.get(&key) {

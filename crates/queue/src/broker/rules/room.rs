@@ -156,14 +156,11 @@ fn beyond(milestones: &Milestones, core: &Core, upto: u64, mut excess: u64) -> O
     if excess == 0 {
         return None;
     }
-    let mut stays = core.finished.clone();
-    core.in_flight.values().for_each(|held| {
-        stays.insert(held.message.seq);
-    });
-    for gap in gaps(&stays, upto) {
-        let bytes = milestones.bytes_of(gap.clone());
+    for (number, piece) in core.droppable(upto, GAPS_MAX + 1).into_iter().enumerate() {
+        let piece = if number == GAPS_MAX { piece.start..upto } else { piece };
+        let bytes = milestones.bytes_of(piece.clone());
         if bytes >= excess {
-            return Some(milestones.behind_bytes(milestones.bytes_before(gap.start) + excess));
+            return Some(milestones.behind_bytes(milestones.bytes_before(piece.start) + excess));
         }
         excess -= bytes;
     }

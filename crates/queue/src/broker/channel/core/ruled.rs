@@ -4,13 +4,18 @@ use std::ops::Range;
 
 use super::Core;
 use crate::broker::channel::pending::Pending;
+use crate::broker::channel::places::Places;
+use crate::broker::channel::ready::Ready;
 use crate::broker::message::Message;
-use crate::broker::policy::Policy;
+use crate::broker::policy::{Overflow, Policy};
 use crate::broker::ranges::RangeSet;
 
 impl Core {
     /// Takes over the topic's rules.
     pub(crate) fn set_rules(&mut self, policy: &Policy) {
+        let drops =
+            policy.ttl.is_some() || policy.max_bytes.is_some() && policy.overflow == Overflow::DropOldest;
+        self.in_flight.keep_numbers(drops);
         let free = self.rules.set(policy);
         self.push_front(free);
     }
@@ -29,22 +34,20 @@ impl Core {
 
     /// Everything begins anew at this mark, which lies in what the topic gave.
     pub(crate) fn seek(&mut self, (seq, position): (u64, u64)) {
-        let held: Vec<_> = self.in_flight.drain().map(|(_, held)| held).collect();
-        for held in held {
+        for held in self.in_flight.remove_range(&(0..u64::MAX)) {
             self.deadlines.cancel(held.timer);
-            if let Some(consumer) = self.consumers.get_mut(held.owner) {
-                consumer.in_flight -= 1;
-            }
+            self.consumers.change(held.owner, |consumer| consumer.in_flight -= 1);
         }
-        self.ready.clear();
+        self.ready = Ready::default();
         self.deferred.clear();
         self.due.clear();
         self.recalled.clear();
-        (self.ready_bytes, self.deferred_bytes) = (0, 0);
+        (self.deferred_bytes, self.dropped) = (0, 0);
         self.rules.restart();
         self.pending = Pending::default();
         self.finished = RangeSet::below(seq);
         self.loaded = RangeSet::below(seq);
+        self.places = Places::starting(seq, position);
         (self.delivered, self.next_position) = (seq, position);
         self.sought += 1;
     }
@@ -73,7 +76,6 @@ impl Core {
         messages: impl IntoIterator<Item = Message, IntoIter: DoubleEndedIterator>,
     ) {
         for message in messages.into_iter().rev() {
-            self.ready_bytes += message.body.len();
             self.ready.push_front(message);
         }
     }
@@ -85,48 +87,66 @@ impl Core {
         count < self.limits.ready_max && bytes < self.limits.bytes_max
     }
 
-    /// Messages of these numbers wait no more, in memory or out of it.
+    /// Messages of these numbers wait no more, in the log, for their time, or to be read again.
     pub(super) fn forget_waiting(&mut self, range: &Range<u64>) {
         self.loaded.insert_range(range.clone());
-        let ready_bytes = &mut self.ready_bytes;
-        self.ready.retain(|message| {
-            let stays = !range.contains(&message.seq);
-            *ready_bytes -= if stays { 0 } else { message.body.len() };
-            stays
-        });
-        let deferred_bytes = &mut self.deferred_bytes;
-        self.deferred.retain(|_, deferred| {
-            let stays = !range.contains(&deferred.seq);
-            if !stays && let Some(message) = &deferred.message {
-                *deferred_bytes -= message.body.len();
+        for (seq, special) in self.pending.forget(range) {
+            self.recalled.remove(&seq);
+            let time = (special.deliver_at_ms, special.position);
+            if let Some(deferred) = self.deferred.remove(&time) {
+                self.deferred_bytes -= deferred.message.map_or(0, |message| message.body.len());
+            } else {
+                self.due.remove(&time);
             }
-            stays
-        });
-        self.due.retain(|due| !range.contains(&due.seq));
-        self.recalled.retain(|seq, _| !range.contains(seq));
+        }
+    }
+
+    /// What can be dropped below a number: it is neither finished, nor with a consumer, nor was it dropped.
+    /// The first so many pieces, in order.
+    pub(crate) fn droppable(&self, upto: u64, pieces_max: usize) -> Vec<Range<u64>> {
+        let mut pieces = Vec::new();
+        for gap in self.finished.gaps_in(self.dropped..upto) {
+            let mut at = gap.start;
+            for end in self.in_flight.numbers_in(gap.clone()).chain([gap.end]) {
+                if at < end {
+                    pieces.push(at..end);
+                    if pieces.len() == pieces_max {
+                        return pieces;
+                    }
+                }
+                at = end + 1;
+            }
+        }
+        pieces
     }
 
     /// Everything below the mark's number counts as finished, but what consumers have and dead letters; no
-    /// record of what is left lies below its position.
+    /// record of what is left lies below its position. Costs what is dropped, not what there is.
     pub(crate) fn drop_below(&mut self, (upto, position): (u64, u64)) {
-        let dead = self.rules.dead().iter().map(|message| message.seq);
-        let mut stay: Vec<u64> = self.in_flight.values().map(|held| held.message.seq).chain(dead).collect();
+        let from = self.dropped.max(self.finished.floor());
+        let dead =
+            self.rules.dead().iter().map(|message| message.seq).filter(|seq| (from..upto).contains(seq));
+        let mut stay: Vec<u64> = self.in_flight.numbers_in(from..upto).chain(dead).collect();
         stay.sort_unstable();
-        let mut at = self.finished.floor();
-        for end in stay.iter().copied().filter(|seq| *seq < upto).chain([upto]) {
+        let mut at = from;
+        for end in stay.iter().copied().chain([upto]) {
             let gone = at..end;
             at = end + 1;
-            if !self.limits.is_ephemeral {
-                self.pending.events += usize::from(self.finished.insert_range(gone.clone()) > 0);
+            let is_new = self.finished.insert_range(gone.clone()) > 0;
+            if is_new && !self.limits.is_ephemeral {
                 self.pending.finished.insert_range(gone.clone());
-                self.pending.forget(&gone);
+                self.pending.events += 1;
             }
-            self.finished.insert_range(gone);
+            self.forget_waiting(&gone);
         }
-        self.forget_waiting(&(0..upto));
+        self.ready.drop_below(upto);
+        self.loaded.insert_range(0..upto);
+        self.dropped = self.dropped.max(upto);
         self.end = self.end.max(upto);
+        self.end_position = self.end_position.max(position);
         self.next_position = self.next_position.max(position);
-        let free = self.rules.forget(&(0..upto), &stay);
+        self.places.note(upto, position, self.finished.floor());
+        let free = self.rules.forget(&(from..upto), &stay);
         self.push_front(free);
     }
 }
@@ -167,7 +187,7 @@ mod tests {
         let subscriber =
             Subscriber { id: 1, msg_timeout: minute, max_msg_timeout: minute, sample_rate: 0, proximity };
         let owner = core.consumers.insert(&subscriber);
-        core.consumers.get_mut(owner).expect("it is there").ready_count = 100;
+        core.consumers.change(owner, |consumer| consumer.ready_count = 100);
         (core, owner)
     }
 
@@ -177,7 +197,7 @@ mod tests {
         (0..2).for_each(|seq| core.admit(message(seq, 7), seq * 8 + 8, 0));
         // The second one is parked, and nothing behind it was handed out yet.
         assert_eq!((core.take(owner, 9, 0, &mut Vec::new()), core.rules.parked_count()), (1, 1));
-        assert_eq!(core.image("c").special.get(&1).map(|special| special.attempts), Some(0));
+        assert_eq!(core.image("c").special.get(1).map(|special| special.attempts), Some(0));
     }
 
     #[test]
