@@ -2,7 +2,8 @@
 //!
 //! A sync, a new segment and much at once are left to the thread. What only has to be handed to the system
 //! is a write of microseconds into the page cache, less than it takes to wake a thread and be woken by it:
-//! whoever awaits such an append first commits all that has gathered, as the leader of the group. Where
+//! whoever awaits such an append first commits all that has gathered, as the leader of the group, once the
+//! other tasks that were ready beside it had their turn: with many writers a write carries many. Where
 //! the system makes writers wait because it has too much that is not on the device yet, he waits too.
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! A round of the group commit, and the future that waits for it.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -92,14 +92,17 @@ pub struct Append {
     slot: Option<usize>,
     /// Whom to ask for the write; none once that was done, or if nobody has to.
     commits: Option<Arc<Commits>>,
+    /// Others that are ready to run had their turn, and are in the same write.
+    has_yielded: bool,
 }
 
 impl Append {
     pub(crate) fn new(lsn: u64, level: Durability, round: Option<Arc<Round>>) -> Self {
-        Self { lsn, level, round: round.filter(|_| level != Durability::Memory), slot: None, commits: None }
+        let round = round.filter(|_| level != Durability::Memory);
+        Self { lsn, level, round, slot: None, commits: None, has_yielded: false }
     }
 
-    /// Its first poll, or dropping it, sees to the write.
+    /// Awaiting it, or dropping it, sees to the write.
     pub(crate) fn seen_to_by(mut self, commits: &Arc<Commits>) -> Self {
         if self.level == Durability::Os && self.round.is_some() {
             self.commits = Some(commits.clone());
@@ -145,7 +148,9 @@ impl Future for Append {
             self.commits = None;
             return Poll::Ready(done);
         }
-        if let Some(commits) = self.commits.take() {
+        if self.commits.is_some() && !std::mem::replace(&mut self.has_yielded, true) {
+            let _ = pin!(tokio::task::yield_now()).poll(context);
+        } else if let Some(commits) = self.commits.take() {
             commits.lead();
         }
         let mut waiting = round.waiting.lock();

@@ -116,7 +116,8 @@ fn start(folder: &Path, options: &Options) -> anyhow::Result<(Vec<Server>, Vec<S
     for level in nsq::OURS {
         add(&mut || nsq::start(folder, level).map(Some), level.scenarios)?;
     }
-    for (program, level) in options.nsqd.iter().flat_map(|it| nsq::REAL.iter().map(move |level| (it, level))) {
+    for (program, level) in options.nsqd.iter().flat_map(|it| nsq::REAL.iter().map(move |level| (it, level)))
+    {
         add(&mut || nsq::start_real(program, folder, level).map(Some), level.scenarios)?;
     }
     if !options.no_peers {
