@@ -9,7 +9,7 @@
 //! ```
 //! Read in this order: [`Config`] (every option, by go-nsq's names), `connection` (IDENTIFY, TLS,
 //! compression), [`Producer`], `ready` (who may have how many in flight; backing off), [`Message`],
-//! `subscription`, `discovery`, [`Consumer`].
+//! `subscription`, `discovery`, `outage`, [`Consumer`].
 //!
 //! **Invariants**: a message that is dropped without a word is requeued; never more than `max_in_flight` are
 //! asked for; every channel is bounded.
@@ -19,6 +19,7 @@ mod connection;
 mod consumer;
 mod discovery;
 mod message;
+mod outage;
 mod producer;
 mod ready;
 mod subscription;
@@ -28,6 +29,7 @@ use base::ErrorKind;
 pub use config::Config;
 pub use consumer::{Consumer, Sources};
 pub use message::Message;
+pub(crate) use outage::Outage;
 pub use producer::Producer;
 
 /// What can go wrong with an nsqd.

@@ -35,6 +35,12 @@ pub trait Options: Default + Send + Sync + 'static {
         (Level::Info, "")
     }
 
+    /// What `-h` shows behind the flags: lines of a shell.
+    const EXAMPLES: &'static [&'static str] = &[];
+
+    /// Whether words behind the flags are a mistake; others ignore them, as NSQ's do.
+    const REFUSES_WORDS: bool = false;
+
     /// Every flag but `-config`, `-version` and `-h`, in any order.
     fn flags() -> &'static [Flag<Self>];
 
@@ -121,11 +127,11 @@ impl<O> Flag<O> {
     }
 }
 
-/// `flag!(Options.field, "name", "help")`: a [`Flag`] over a field of a struct.
+/// `flag!(Options.field, "name", "help")`: a [`Flag`] over a field of a struct, or of one within it.
 #[macro_export]
 macro_rules! flag {
-    ($of:ident.$field:ident, $name:literal, $help:literal $(,)?) => {
-        $crate::flags::Flag::new($name, $help, |of: &$of| &of.$field, |of: &mut $of| &mut of.$field)
+    ($of:ident.$($field:ident).+, $name:literal, $help:expr $(,)?) => {
+        $crate::flags::Flag::new($name, $help, |of: &$of| &of.$($field).+, |of: &mut $of| &mut of.$($field).+)
     };
 }
 

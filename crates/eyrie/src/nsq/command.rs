@@ -3,8 +3,23 @@
 use std::ffi::OsString;
 
 use clap::{Args, Subcommand};
+use nsq::flags::Options;
+use nsq::tools::{stat, tail, to_file, to_http, to_nsq, to_nsq_stdin};
 
 use super::{Called, program};
+
+/// A tool's own examples, as words behind `eyrie`; what goes on below its first line stays as it is.
+fn examples<O: Options>() -> String {
+    let line = |line: &&str| {
+        if line.starts_with(' ') {
+            format!("  {line}\n")
+        } else {
+            format!("  {line}\n").replacen(O::PROGRAM, &format!("eyrie {}", O::PROGRAM), 1)
+        }
+    };
+    let lines: String = O::EXAMPLES.iter().map(line).collect();
+    format!("Examples:\n{lines}  eyrie {} -h    # all flags, as Go shows them", O::PROGRAM)
+}
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum NsqCommand {
@@ -48,10 +63,7 @@ Examples:
     #[command(
         name = "nsq_to_file",
         disable_help_flag = true,
-        after_help = "\
-Examples:
-  eyrie nsq_to_file -topic=orders -output-dir=/archive -lookupd-http-address=127.0.0.1:4161
-  eyrie nsq_to_file -topic-pattern='^log' -gzip -output-dir=/archive -lookupd-http-address=127.0.0.1:4161"
+        after_help = examples::<to_file::Options>()
     )]
     NsqToFile(Words),
 
@@ -59,10 +71,7 @@ Examples:
     #[command(
         name = "nsq_to_http",
         disable_help_flag = true,
-        after_help = "\
-Examples:
-  eyrie nsq_to_http -topic=orders -post=http://127.0.0.1:8000/in -nsqd-tcp-address=127.0.0.1:4150
-  eyrie nsq_to_http -topic=orders -get='http://127.0.0.1:8000/in?m=%s' -nsqd-tcp-address=127.0.0.1:4150"
+        after_help = examples::<to_http::Options>()
     )]
     NsqToHttp(Words),
 
@@ -70,11 +79,7 @@ Examples:
     #[command(
         name = "nsq_to_nsq",
         disable_help_flag = true,
-        after_help = "\
-Examples:
-  eyrie nsq_to_nsq -topic=orders -nsqd-tcp-address=127.0.0.1:4150 \\
-    -destination-nsqd-tcp-address=10.0.0.2:4150
-  eyrie nsq_to_nsq -h                        # filters and modes"
+        after_help = examples::<to_nsq::Options>()
     )]
     NsqToNsq(Words),
 
@@ -82,10 +87,7 @@ Examples:
     #[command(
         name = "to_nsq",
         disable_help_flag = true,
-        after_help = "\
-Examples:
-  tail -f access.log | eyrie to_nsq -topic=access -nsqd-tcp-address=127.0.0.1:4150
-  eyrie to_nsq -topic=access -rate=100 -nsqd-tcp-address=127.0.0.1:4150 <lines"
+        after_help = examples::<to_nsq_stdin::Options>()
     )]
     ToNsq(Words),
 
@@ -93,10 +95,7 @@ Examples:
     #[command(
         name = "nsq_tail",
         disable_help_flag = true,
-        after_help = "\
-Examples:
-  eyrie nsq_tail -topic=orders -nsqd-tcp-address=127.0.0.1:4150
-  eyrie nsq_tail -topic=orders -n=10 -lookupd-http-address=127.0.0.1:4161"
+        after_help = examples::<tail::Options>()
     )]
     NsqTail(Words),
 
@@ -104,10 +103,7 @@ Examples:
     #[command(
         name = "nsq_stat",
         disable_help_flag = true,
-        after_help = "\
-Examples:
-  eyrie nsq_stat -topic=orders -channel=archive -nsqd-http-address=127.0.0.1:4151
-  eyrie nsq_stat -topic=orders -channel=archive -count=3 -lookupd-http-address=127.0.0.1:4161"
+        after_help = examples::<stat::Options>()
     )]
     NsqStat(Words),
 }

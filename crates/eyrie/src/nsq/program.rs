@@ -17,6 +17,9 @@ use crate::{descriptors, signals};
 /// How long the task that watches signals gets to end.
 const LAST_TASKS: Duration = Duration::from_secs(1);
 
+/// How much of stdin is read at a time.
+const INPUT_BYTES: usize = 64 << 10;
+
 /// One of NSQ's programs.
 pub(crate) struct Program {
     /// What it is called.
@@ -79,7 +82,11 @@ fn nsq_to_nsq(words: Vec<String>) -> ExitCode {
 
 fn stdin_to_nsq(words: Vec<String>) -> ExitCode {
     start(words, |options: to_nsq_stdin::Options, start| {
-        to_nsq_stdin::run(options, std::io::BufReader::new(std::io::stdin()), start.stop)
+        to_nsq_stdin::run(
+            options,
+            std::io::BufReader::with_capacity(INPUT_BYTES, std::io::stdin()),
+            start.stop,
+        )
     })
 }
 

@@ -154,12 +154,12 @@ static OPTIONS: &[Flag<Config>] = &[
     flag!(Config.max_backoff_duration, "max-backoff-duration", "longest pause after failures; 0 for none"),
     flag!(Config.backoff_multiplier, "backoff-multiplier", "the first such pause"),
     flag!(Config.max_attempts, "max-attempts", "after how many attempts to give a message up; 0 for never"),
-    flag!(Config.low_rdy_idle_timeout, "low-rdy-idle-timeout", "as rdy_redistribute_interval, which decides"),
-    flag!(Config.low_rdy_timeout, "low-rdy-timeout", "as rdy_redistribute_interval, which decides"),
+    flag!(Config.low_rdy_idle_timeout, "low-rdy-idle-timeout", "longest turn of an nsqd that sends nothing"),
+    flag!(Config.low_rdy_timeout, "low-rdy-timeout", "longest turn of any nsqd"),
     flag!(
         Config.rdy_redistribute_interval,
         "rdy-redistribute-interval",
-        "time between turns of more nsqds than max_in_flight"
+        "time between looks at whose turn it is, with more nsqds than max_in_flight"
     ),
     flag!(Config.client_id, "client-id", "who this is"),
     flag!(Config.hostname, "hostname", "where this is"),

@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::version::TLS13;
+use rustls::{ClientConfig, SupportedProtocolVersion};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UnixStream, lookup_host};
@@ -15,13 +16,16 @@ use tokio_rustls::TlsConnector;
 use super::{Config, Error};
 use crate::http::listener::is_unix;
 use crate::wire::compression::{self, Decoder, Encoder};
-use crate::wire::{Frame, FrameReader, HEARTBEAT, MAGIC, OK, encode};
+use crate::wire::{Frame, FrameReader, HEARTBEAT, MAGIC, OK, TlsVersion, encode};
 
 /// Largest frame that is taken: far above what any nsqd lets through by default.
 const FRAME_BYTES_MAX: u32 = 256 << 20;
 
 /// How much is decompressed at a time.
 const DECODED_BYTES: usize = 64 << 10;
+
+/// What is spoken where nothing older will do.
+static NEWEST: [&SupportedProtocolVersion; 1] = [&TLS13];
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
@@ -110,7 +114,9 @@ impl Connection {
             max_rdy_count: 0,
         };
         match timeout(config.read_timeout, connection.greet(config)).await {
-            Ok(outcome) => outcome.map(|()| connection),
+            Ok(Ok(())) => Ok(connection),
+            Ok(Err(Error::Lost { reason, .. })) => Err(connect(reason)),
+            Ok(Err(error)) => Err(error),
             Err(_) => Err(connect(format!("not ready within {:?}", config.read_timeout))),
         }
     }
@@ -154,7 +160,11 @@ impl Connection {
 
     async fn encrypt(&mut self, config: &Config) -> Result<(), Error> {
         let tls = config.tls();
-        let built = tokio::task::spawn_blocking(move || tls.config()).await;
+        let versions = match config.tls_min_version {
+            TlsVersion::Tls13 => &NEWEST[..],
+            _ => rustls::DEFAULT_VERSIONS,
+        };
+        let built = tokio::task::spawn_blocking(move || tls.config_of(versions)).await;
         let client: ClientConfig = match built {
             Ok(Ok(client)) => client,
             Ok(Err(error)) => return Err(self.odd(&error)),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base::tasks::{Stop, TaskGroup};
@@ -13,7 +13,7 @@ use tokio::time::sleep_until;
 use super::discovery::{Discovery, Found};
 use super::ready::{Id, Ready};
 use super::subscription::{Event, Load, Order, Subscription};
-use super::{Config, Message, chance};
+use super::{Config, Message, Outage, chance};
 use crate::http::{Client, client};
 
 /// Events that wait for the consumer's task.
@@ -87,6 +87,8 @@ impl Consumer {
             messages: sender,
             events,
             loads: Arc::clone(&loads),
+            cautious: Arc::default(),
+            outages: BTreeMap::new(),
             tasks: tasks.clone(),
         };
         tasks.spawn("consumer", manager.run(heard, finding, tasks.stop_signal()));
@@ -130,6 +132,10 @@ struct Manager {
     messages: mpsc::Sender<Message>,
     events: mpsc::Sender<Event>,
     loads: Loads,
+    /// Whether successes are news.
+    cautious: Arc<AtomicBool>,
+    /// nsqds that do not work, as far as it was said.
+    outages: BTreeMap<String, Outage>,
     tasks: TaskGroup,
 }
 
@@ -159,7 +165,7 @@ impl Manager {
                 Some((place, nsqds)) = found.recv() => {
                     self.found.insert(place, nsqds);
                 }
-                _ = turns.tick() => self.ready.rotate(),
+                _ = turns.tick() => self.rotate(Instant::now()),
                 () = sleep_until(wake.into()) => {}
                 () = stop.requested(), if !stop.is_requested() => {}
             }
@@ -167,6 +173,16 @@ impl Manager {
                 self.settle(Instant::now());
             }
         }
+    }
+
+    /// Whose turn is over.
+    fn rotate(&mut self, now: Instant) {
+        for (id, load) in self.loads.lock().iter() {
+            if load.is_news.swap(false, Ordering::Relaxed) {
+                self.ready.heard(*id, now);
+            }
+        }
+        self.ready.rotate(now);
     }
 
     fn heed(&mut self, event: Event, stopping: bool) {
@@ -177,13 +193,18 @@ impl Manager {
                 self.loads.lock().insert(id, load);
                 if let Some((address, open)) = self.open.get_mut(&id) {
                     tracing::info!("{} ({address}) connected to nsqd", self.name);
+                    self.outages.remove(address);
                     *open = Some(orders);
                     self.nsqds.insert(address.clone(), Nsqd::Connected { failures: 0 });
                 }
             }
-            Event::Done { well: true } => self.ready.succeeded(now),
+            Event::Done { well: true } => {
+                self.ready.succeeded(now);
+                self.cautious.store(self.ready.is_cautious(), Ordering::Relaxed);
+            }
             Event::Done { well: false } => {
                 self.ready.failed(now, chance());
+                self.cautious.store(self.ready.is_cautious(), Ordering::Relaxed);
                 if let Some(pause) = self.ready.pauses(now) {
                     tracing::warn!("{} backing off for {pause:?}", self.name);
                 }
@@ -192,8 +213,14 @@ impl Manager {
                 self.ready.left(id);
                 self.loads.lock().remove(&id);
                 let Some((address, _)) = self.open.remove(&id) else { return };
-                if let Some(error) = error {
-                    tracing::error!("{} {error}", self.name);
+                if let Some(error) = error.map(|error| error.to_string()) {
+                    let outage = self.outages.entry(address.clone()).or_default();
+                    if outage.is_news(&error) {
+                        let next = if stopping { "" } else { "; trying again until it works" };
+                        tracing::error!("{} {error}{next}", self.name);
+                    } else {
+                        tracing::debug!("{} {error}", self.name);
+                    }
                 }
                 if !stopping {
                     self.wait_for(address, now);
@@ -219,6 +246,7 @@ impl Manager {
             self.fixed.iter().chain(self.found.values().flatten()).cloned().collect();
         // One that lookupd has forgotten stays connected as long as it lives, as clients of NSQ do.
         self.nsqds.retain(|address, nsqd| matches!(nsqd, Nsqd::Connected { .. }) || wanted.contains(address));
+        self.outages.retain(|address, _| self.nsqds.contains_key(address));
         for address in wanted {
             let failures = match self.nsqds.get(&address) {
                 Some(Nsqd::Connected { .. }) => continue,
@@ -243,7 +271,11 @@ impl Manager {
         let id = self.next_id;
         self.next_id += 1;
         self.open.insert(id, (address.to_owned(), None));
-        tracing::info!("{} ({address}) connecting to nsqd", self.name);
+        if self.outages.contains_key(address) {
+            tracing::debug!("{} ({address}) connecting to nsqd", self.name);
+        } else {
+            tracing::info!("{} ({address}) connecting to nsqd", self.name);
+        }
         let subscription = Subscription {
             id,
             address: address.into(),
@@ -252,6 +284,7 @@ impl Manager {
             config: Arc::clone(&self.config),
             messages: self.messages.clone(),
             events: self.events.clone(),
+            cautious: Arc::clone(&self.cautious),
             stop: self.tasks.stop_signal(),
         };
         self.tasks.spawn("subscription", subscription.run());

@@ -11,7 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::{Config, chance};
+use super::{Config, Outage, chance};
 use crate::http::Client;
 
 /// How long a lookupd is asked to wait for a change.
@@ -22,6 +22,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Longest time before a lookupd that did not answer is asked again.
 const RETRY_MAX: Duration = Duration::from_secs(10);
+
+/// What a nsqlookupd, old or new, says of a topic that it does not know.
+const NO_TOPIC: &[u8] = b"TOPIC_NOT_FOUND";
 
 #[derive(Deserialize)]
 struct Answer {
@@ -45,6 +48,10 @@ pub(super) struct Discovery {
     config: Config,
     client: Client,
     found: mpsc::Sender<Found>,
+    topic: String,
+    outage: Outage,
+    /// Whether it was said that nobody has the topic.
+    missed: bool,
 }
 
 impl Discovery {
@@ -59,9 +66,9 @@ impl Discovery {
         let base = if lookupd.contains("://") { lookupd.to_owned() } else { format!("http://{lookupd}") };
         let base = base.trim_end_matches('/');
         let path = if base.ends_with("/lookup") { "" } else { "/lookup" };
-        let topic = utf8_percent_encode(topic, NON_ALPHANUMERIC);
-        let url = format!("{base}{path}?topic={topic}");
-        Self { place, url, config: config.clone(), client, found }
+        let url = format!("{base}{path}?topic={}", utf8_percent_encode(topic, NON_ALPHANUMERIC));
+        let (topic, config) = (topic.to_owned(), config.clone());
+        Self { place, url, config, client, found, topic, outage: Outage::default(), missed: false }
     }
 
     /// How long one question may take, waiting included.
@@ -70,19 +77,20 @@ impl Discovery {
     }
 
     /// Asks until the stop, or until nobody wants to know.
-    pub(super) async fn run(self, stop: Stop) {
+    pub(super) async fn run(mut self, stop: Stop) {
         tokio::select! {
             () = self.ask_on() => {}
             () = stop.requested() => {}
         }
     }
 
-    async fn ask_on(&self) {
+    async fn ask_on(&mut self) {
         let mut since: Option<String> = None;
         loop {
             let asked = since.is_some();
             let pause = match self.ask(since.as_deref()).await {
                 Ok((found, revision)) => {
+                    self.say(&found);
                     if self.found.send((self.place, found)).await.is_err() {
                         return;
                     }
@@ -90,7 +98,12 @@ impl Discovery {
                     if since.is_some() { PAUSE } else { self.interval() }
                 }
                 Err(error) => {
-                    tracing::error!("error querying nsqlookupd ({}) - {error}", self.url);
+                    if self.outage.is_news(&error) {
+                        let url = &self.url;
+                        tracing::error!(
+                            "error querying nsqlookupd ({url}) - {error}; asking again until it answers"
+                        );
+                    }
                     since = None;
                     self.interval().min(RETRY_MAX)
                 }
@@ -100,6 +113,19 @@ impl Discovery {
                 tokio::time::sleep(pause).await;
             }
         }
+    }
+
+    /// What somebody who waits for messages wants to know, once.
+    fn say(&mut self, found: &BTreeSet<String>) {
+        if self.outage.is_over() {
+            tracing::info!("nsqlookupd ({}) answers again", self.url);
+        }
+        let missing = found.is_empty();
+        if missing && !self.missed {
+            let (url, topic) = (&self.url, &self.topic);
+            tracing::info!("nsqlookupd ({url}) knows no nsqd with the topic {topic} yet: waiting for one");
+        }
+        self.missed = missing;
     }
 
     /// The nsqds, and the revision to ask for changes of.
@@ -115,10 +141,14 @@ impl Discovery {
         match response.status().as_u16() {
             200 => {}
             // Nobody has the topic yet.
-            404 => return Ok((BTreeSet::new(), revision)),
+            404 if is_no_topic(response.body()) => return Ok((BTreeSet::new(), revision)),
+            404 => {
+                return Err("got response 404, but not a nsqlookupd's: is that its HTTP address?".to_owned());
+            }
             status => return Err(format!("got response {status}")),
         }
-        let answer: Answer = serde_json::from_slice(response.body()).map_err(|error| error.to_string())?;
+        let answer: Answer = serde_json::from_slice(response.body())
+            .map_err(|error| format!("{error}: is that a nsqlookupd's HTTP address?"))?;
         let address = |producer: Producer| format!("{}:{}", producer.broadcast_address, producer.tcp_port);
         Ok((answer.producers.unwrap_or_default().into_iter().map(address).collect(), revision))
     }
@@ -128,4 +158,9 @@ impl Discovery {
         let interval = self.config.lookupd_poll_interval;
         interval + interval.mul_f64(self.config.lookupd_poll_jitter * chance())
     }
+}
+
+/// Whether that is how a nsqlookupd says that it does not know the topic: other servers have a 404 too.
+fn is_no_topic(body: &[u8]) -> bool {
+    body.windows(NO_TOPIC.len()).any(|part| part == NO_TOPIC)
 }

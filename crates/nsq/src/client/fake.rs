@@ -45,6 +45,10 @@ pub(crate) struct State {
     pub(crate) identified: Vec<String>,
     /// What is answered to the next publication instead of OK; the connection ends then.
     pub(crate) refusal: Option<&'static str>,
+    /// Publications are taken and not answered.
+    pub(crate) holds: bool,
+    /// Longest message that is taken, if there is a limit.
+    pub(crate) message_bytes_max: Option<usize>,
     /// Heartbeats that were answered, or at least followed, by NOP.
     pub(crate) nops: usize,
 }
@@ -70,6 +74,8 @@ impl FakeNsqd {
                     () = stop.requested() => return,
                 };
                 let (stream, _) = accepted.expect("a connection");
+                // As nsqds do: a refusal is sent before the connection is reset.
+                stream.set_nodelay(true).expect("a live socket");
                 let cut = serving.cut.lock().clone();
                 let (serving, stop) = (Arc::clone(&serving), group.stop_signal());
                 group.spawn("fake connection", async move {
@@ -108,6 +114,12 @@ impl FakeNsqd {
         let mut cut = self.shared.cut.lock();
         cut.cancel();
         *cut = CancellationToken::new();
+    }
+
+    /// Answers what was held back, and holds back nothing more.
+    pub(crate) fn release(&self) {
+        self.look(|state| state.holds = false);
+        self.shared.news.notify_waiters();
     }
 
     /// Looks at what it knows.
@@ -149,6 +161,8 @@ struct FakeConnection {
     out: BytesMut,
     codec: Option<(Encoder, Decoder)>,
     over: bool,
+    /// Publications that were taken and not answered.
+    owed: usize,
 }
 
 impl FakeConnection {
@@ -156,7 +170,20 @@ impl FakeConnection {
         let parser = Parser::new(crate::wire::Limits::default());
         let (raw, plain, out) = (BytesMut::new(), BytesMut::new(), BytesMut::new());
         let session = Session::default();
-        Self { id, stream, shared, parser, session, ready: 0, raw, plain, out, codec: None, over: false }
+        Self {
+            id,
+            stream,
+            shared,
+            parser,
+            session,
+            ready: 0,
+            raw,
+            plain,
+            out,
+            codec: None,
+            over: false,
+            owed: 0,
+        }
     }
 
     async fn run(&mut self) {
@@ -203,6 +230,9 @@ impl FakeConnection {
 
     fn deliver(&mut self) {
         let mut state = self.shared.state.lock();
+        if !state.holds {
+            (0..std::mem::take(&mut self.owed)).for_each(|_| frame::put_response(&mut self.out, b"OK"));
+        }
         let mine = |state: &State| state.in_flight.values().filter(|(of, _)| *of == self.id).count();
         while self.session.phase == Phase::Subscribed && mine(&state) < self.ready as usize {
             let Some(mut stored) = state.queue.pop_front() else { break };
@@ -222,6 +252,9 @@ impl FakeConnection {
                 }
                 None => self.plain.unsplit(self.raw.split()),
             }
+            if self.over {
+                return true;
+            }
             let Some(command) = self.parser.next(&mut self.plain, &self.session) else { return true };
             let upgraded = self.obey(command.expect("our own client makes no mistakes"));
             if upgraded.is_some() {
@@ -239,13 +272,19 @@ impl FakeConnection {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state.lock();
         let mut published = |state: &mut State, out: &mut BytesMut, topic: &str, bodies: Vec<Bytes>| {
-            if let Some(text) = state.refusal.take() {
+            let long = |body: &Bytes| state.message_bytes_max.is_some_and(|most| body.len() > most);
+            let refusal = if bodies.iter().any(long) { Some("too big") } else { state.refusal.take() };
+            if let Some(text) = refusal {
                 frame::put_refusal(out, &crate::wire::Refusal::fatal("E_BAD_MESSAGE", text));
                 self.over = true;
                 return;
             }
             state.published.extend(bodies.into_iter().map(|body| (topic.to_owned(), body)));
-            frame::put_response(out, b"OK");
+            if state.holds {
+                self.owed += 1;
+            } else {
+                frame::put_response(out, b"OK");
+            }
         };
         match command {
             Command::Identify(json) => {

@@ -1,4 +1,7 @@
 //! A producer: publishes to one nsqd, many orders under way at once, answered in order.
+//!
+//! An order is handed to the task of a connection, which dials first if it must. Nobody holds a lock while
+//! that happens, and everybody who waits for the same dial shares its outcome.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -6,7 +9,9 @@ use std::time::Duration;
 
 use base::tasks::{Stop, TaskGroup};
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::{Config, Error};
@@ -29,22 +34,35 @@ pub struct Producer {
 }
 
 struct Shared {
-    address: String,
-    config: Config,
+    address: Arc<str>,
+    config: Arc<Config>,
     tasks: TaskGroup,
     orders: Mutex<Option<mpsc::Sender<Order>>>,
 }
 
 struct Order {
     bytes: BytesMut,
-    answer: oneshot::Sender<Result<(), Error>>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What became of an order.
+enum Answer {
+    Taken,
+    Failed(Error),
+    /// nsqd refused one before it and hung up: it never looked at this one.
+    NotSeen(BytesMut),
 }
 
 impl Producer {
-    /// For the nsqd at `address`; its connection lives in `tasks` and ends with them.
+    /// For the nsqd at `address`; its connection lives in `tasks` and ends with them, once nsqd has answered
+    /// everything that was sent.
     pub fn new(address: &str, config: Config, tasks: &TaskGroup) -> Self {
-        let shared =
-            Shared { address: address.to_owned(), config, tasks: tasks.clone(), orders: Mutex::new(None) };
+        let shared = Shared {
+            address: address.into(),
+            config: Arc::new(config),
+            tasks: tasks.clone(),
+            orders: Mutex::new(None),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -83,25 +101,30 @@ impl Producer {
         self.order(bytes).await
     }
 
-    /// Connects now, for who wants to know early.
-    ///
-    /// # Errors
-    /// nsqd is not there or does not want us.
-    pub async fn connect(&self) -> Result<(), Error> {
-        self.orders().await.map(drop)
-    }
-
-    async fn order(&self, bytes: BytesMut) -> Result<(), Error> {
-        let lost = || Error::Lost { address: self.shared.address.clone(), reason: "it broke off".to_owned() };
-        let (answer, answered) = oneshot::channel();
-        self.orders().await?.send(Order { bytes, answer }).await.map_err(|_| lost())?;
-        answered.await.unwrap_or_else(|_| Err(lost()))
+    async fn order(&self, mut bytes: BytesMut) -> Result<(), Error> {
+        loop {
+            let (answer, answered) = oneshot::channel();
+            if let Err(unsent) = self.orders()?.send(Order { bytes, answer }).await {
+                // That connection ended before it took this: it is one for the next.
+                bytes = unsent.0.bytes;
+                continue;
+            }
+            match answered.await {
+                Ok(Answer::Taken) => return Ok(()),
+                Ok(Answer::Failed(error)) => return Err(error),
+                Ok(Answer::NotSeen(again)) => bytes = again,
+                Err(_) => {
+                    let address = self.shared.address.to_string();
+                    return Err(Error::Lost { address, reason: "it broke off".to_owned() });
+                }
+            }
+        }
     }
 
     /// The way to the connection, which is made if there is none.
-    async fn orders(&self) -> Result<mpsc::Sender<Order>, Error> {
+    fn orders(&self) -> Result<mpsc::Sender<Order>, Error> {
         let shared = &self.shared;
-        let mut orders = shared.orders.lock().await;
+        let mut orders = shared.orders.lock();
         if let Some(open) = orders.as_ref().filter(|open| !open.is_closed()) {
             return Ok(open.clone());
         }
@@ -109,77 +132,151 @@ impl Producer {
         if stop.is_requested() {
             return Err(Error::Stopped);
         }
-        let connection = Connection::open(&shared.address, &shared.config).await?;
-        tracing::info!("({}) connected to nsqd", shared.address);
         let (sender, receiver) = mpsc::channel(ORDERS_MAX);
-        shared.tasks.spawn("producer", run(connection, receiver, stop));
+        let link = Link {
+            address: Arc::clone(&shared.address),
+            config: Arc::clone(&shared.config),
+            orders: receiver,
+            unanswered: VecDeque::new(),
+            stop,
+        };
+        shared.tasks.spawn("producer", link.run());
         *orders = Some(sender.clone());
         Ok(sender)
     }
 }
 
-/// Sends orders and hands out answers until the connection breaks, or until the stop and nothing is open.
-async fn run(mut connection: Connection, mut orders: mpsc::Receiver<Order>, stop: Stop) {
-    let mut unanswered: VecDeque<oneshot::Sender<Result<(), Error>>> = VecDeque::new();
-    let outcome = exchange(&mut connection, &mut orders, &mut unanswered, stop).await;
-    orders.close();
-    match outcome {
-        Ok(()) => connection.close().await,
-        Err(error) => {
-            tracing::error!("{error}");
-            let waiting = std::iter::from_fn(|| orders.try_recv().ok()).map(|order| order.answer);
-            for answer in unanswered.into_iter().chain(waiting) {
-                // Whoever does not wait any more need not know.
-                let _ = answer.send(Err(error.clone()));
+/// One connection with its orders, from dialling to the last answer.
+struct Link {
+    address: Arc<str>,
+    config: Arc<Config>,
+    orders: mpsc::Receiver<Order>,
+    /// Sent, oldest first.
+    unanswered: VecDeque<Order>,
+    stop: Stop,
+}
+
+impl Link {
+    /// Sends orders and hands out answers until the connection breaks, or until the stop and nothing is open.
+    async fn run(mut self) {
+        let opened = tokio::select! {
+            opened = Connection::open(&self.address, &self.config) => opened,
+            () = self.stop.requested() => Err(Error::Stopped),
+        };
+        let mut connection = match opened {
+            Ok(connection) => connection,
+            Err(error) => return self.fail(&error),
+        };
+        tracing::info!("({}) connected to nsqd", self.address);
+        match self.exchange(&mut connection).await {
+            Ok(()) => connection.close().await,
+            Err(error) => self.broke(&error),
+        }
+    }
+
+    /// There is no connection for whoever waits.
+    fn fail(mut self, error: &Error) {
+        self.orders.close();
+        while let Ok(order) = self.orders.try_recv() {
+            // Whoever does not wait any more need not know; so below.
+            let _ = order.answer.send(Answer::Failed(error.clone()));
+        }
+    }
+
+    /// The connection ended before its time. A refusal is that of the oldest order: nsqd answers in order and
+    /// hangs up then, so what is behind it was not carried out. After any other end nobody knows.
+    fn broke(mut self, error: &Error) {
+        self.orders.close();
+        let unseen = matches!(error, Error::Refused { .. });
+        if self.unanswered.is_empty() && self.orders.is_empty() {
+            // Who waits for an answer says what it means; here nobody does.
+            tracing::warn!("{error}");
+        }
+        if let Some(oldest) = self.unanswered.pop_front() {
+            let _ = oldest.answer.send(Answer::Failed(error.clone()));
+        }
+        while let Some(order) = self.unanswered.pop_front() {
+            let answer = if unseen { Answer::NotSeen(order.bytes) } else { Answer::Failed(error.clone()) };
+            let _ = order.answer.send(answer);
+        }
+        while let Ok(order) = self.orders.try_recv() {
+            let _ = order.answer.send(Answer::NotSeen(order.bytes));
+        }
+    }
+
+    async fn exchange(&mut self, connection: &mut Connection) -> Result<(), Error> {
+        let mut out = BytesMut::new();
+        let (mut stopping, mut more) = (false, true);
+        while more || !self.unanswered.is_empty() {
+            let sent = tokio::select! {
+                frame = connection.next() => match frame? {
+                    Frame::Response(data) if data == HEARTBEAT => connection.beat().await,
+                    frame => {
+                        self.hear(connection, frame)?;
+                        continue;
+                    }
+                },
+                order = self.orders.recv(), if more && self.unanswered.len() < UNANSWERED_MAX => {
+                    // Closed by the stop or by the last producer that went away; what was sent is waited for.
+                    let Some(order) = order else { more = false; continue };
+                    out.clear();
+                    self.gather(order, &mut out);
+                    connection.send(&out).await
+                }
+                () = self.stop.requested(), if !stopping => {
+                    stopping = true;
+                    self.orders.close();
+                    continue;
+                }
+            };
+            if let Err(error) = sent {
+                return Err(self.last_words(connection).await.unwrap_or(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// One order and those that are there already.
+    fn gather(&mut self, mut order: Order, out: &mut BytesMut) {
+        loop {
+            out.extend_from_slice(&order.bytes);
+            self.unanswered.push_back(order);
+            if out.len() >= TOGETHER_BYTES || self.unanswered.len() >= UNANSWERED_MAX {
+                return;
+            }
+            match self.orders.try_recv() {
+                Ok(next) => order = next,
+                Err(_) => return,
             }
         }
     }
-}
 
-async fn exchange(
-    connection: &mut Connection,
-    orders: &mut mpsc::Receiver<Order>,
-    unanswered: &mut VecDeque<oneshot::Sender<Result<(), Error>>>,
-    stop: Stop,
-) -> Result<(), Error> {
-    let mut out = BytesMut::new();
-    let mut stopping = false;
-    loop {
-        if stopping && unanswered.is_empty() && orders.is_empty() {
-            return Ok(());
-        }
-        tokio::select! {
-            frame = connection.next() => match frame? {
-                Frame::Response(data) if data == HEARTBEAT => connection.beat().await?,
-                Frame::Response(_) => {
-                    if let Some(answer) = unanswered.pop_front() {
-                        let _ = answer.send(Ok(()));
-                    }
+    fn hear(&mut self, connection: &Connection, frame: Frame) -> Result<(), Error> {
+        match frame {
+            Frame::Response(data) if data == HEARTBEAT => {}
+            Frame::Response(_) => {
+                if let Some(order) = self.unanswered.pop_front() {
+                    let _ = order.answer.send(Answer::Taken);
                 }
-                // Every refusal of a publication ends the connection, but not what was taken before it.
-                Frame::Error(text) => return Err(connection.refused(&text)),
-                Frame::Message(_) => {}
-            },
-            order = orders.recv(), if unanswered.len() < UNANSWERED_MAX => {
-                let Some(mut order) = order else { return Ok(()) };
-                out.clear();
-                loop {
-                    out.extend_from_slice(&order.bytes);
-                    unanswered.push_back(order.answer);
-                    if out.len() >= TOGETHER_BYTES || unanswered.len() >= UNANSWERED_MAX {
-                        break;
-                    }
-                    match orders.try_recv() {
-                        Ok(next) => order = next,
-                        Err(_) => break,
-                    }
-                }
-                connection.send(&out).await?;
             }
-            () = stop.requested(), if !stopping => {
-                stopping = true;
-                orders.close();
-            }
+            // Every refusal of a publication ends the connection, but not what was taken before it.
+            Frame::Error(text) => return Err(connection.refused(&text)),
+            Frame::Message(_) => {}
         }
+        Ok(())
+    }
+
+    /// nsqd hung up while it was written to: often it has said why, and taken what came before.
+    async fn last_words(&mut self, connection: &mut Connection) -> Option<Error> {
+        let patience = self.config.write_timeout;
+        let heard = async {
+            while let Ok(frame) = connection.next().await {
+                if let Err(refusal) = self.hear(connection, frame) {
+                    return Some(refusal);
+                }
+            }
+            None
+        };
+        timeout(patience, heard).await.ok().flatten()
     }
 }

@@ -2,7 +2,8 @@
 //! method takes the time.
 //!
 //! `max_in_flight` is shared out among the connections as evenly as it goes. Where there are more of them
-//! than messages, they take turns. After a failure nobody gets anything for a while (backing off), then one
+//! than messages, they take turns: one ends when its nsqd has sent nothing for a while (`low_rdy_idle_timeout`)
+//! or had it long enough (`low_rdy_timeout`), and who has waited longest is next. After a failure nobody gets anything for a while (backing off), then one
 //! connection gets one message: if it fails the next pause is longer, if it does well the pauses shrink
 //! until everything runs again.
 
@@ -19,8 +20,11 @@ pub(super) struct Ready {
     max_in_flight: u32,
     strategy: Strategy,
     connections: BTreeMap<Id, Share>,
-    /// Where the next turn begins.
-    turn: usize,
+    /// Longest turn without a message, and longest of all.
+    idle_max: Duration,
+    turn_max: Duration,
+    /// How often somebody began to wait for a turn.
+    waits: u64,
     failures: u32,
     pause: Pause,
 }
@@ -31,6 +35,17 @@ struct Share {
     most: u32,
     /// What it was told last.
     told: u32,
+    /// Its turn, where turns are taken.
+    turn: Option<Turn>,
+    /// Since when it waits for one, in the order of all waits.
+    waits: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    began: Instant,
+    /// When a message came, or it began.
+    heard: Instant,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,7 +76,9 @@ impl Ready {
             max_in_flight: config.max_in_flight,
             strategy,
             connections: BTreeMap::new(),
-            turn: 0,
+            idle_max: config.low_rdy_idle_timeout,
+            turn_max: config.low_rdy_timeout,
+            waits: 0,
             failures: 0,
             pause: Pause::None,
         }
@@ -69,7 +86,8 @@ impl Ready {
 
     /// A connection more. What to tell whom comes from [`Ready::tell`].
     pub(super) fn joined(&mut self, id: Id, most: u32) {
-        self.connections.insert(id, Share { most, told: 0 });
+        self.waits += 1;
+        self.connections.insert(id, Share { most, told: 0, turn: None, waits: self.waits });
     }
 
     /// A connection less.
@@ -77,9 +95,41 @@ impl Ready {
         self.connections.remove(&id);
     }
 
-    /// More connections than messages: the next ones have their turn.
-    pub(super) fn rotate(&mut self) {
-        self.turn = self.turn.wrapping_add(1);
+    /// A message came from it not long ago.
+    pub(super) fn heard(&mut self, id: Id, now: Instant) {
+        if let Some(turn) = self.connections.get_mut(&id).and_then(|share| share.turn.as_mut()) {
+            turn.heard = now;
+        }
+    }
+
+    /// Ends the turns that are over; the next ones begin with [`Ready::tell`].
+    pub(super) fn rotate(&mut self, now: Instant) {
+        if self.is_cautious() {
+            return;
+        }
+        let (idle_max, turn_max) = (self.idle_max, self.turn_max);
+        let is_over = |turn: Turn| now >= turn.heard + idle_max || now >= turn.began + turn_max;
+        for share in self.connections.values_mut().filter(|share| share.turn.is_some_and(is_over)) {
+            share.turn = None;
+            self.waits += 1;
+            share.waits = self.waits;
+        }
+    }
+
+    /// Lets so many have their turn: those who have it, then those who have waited longest.
+    fn take_turns(&mut self, total: usize, now: Instant) {
+        let mut order: Vec<(bool, u64, Id)> =
+            self.connections.iter().map(|(id, share)| (share.turn.is_none(), share.waits, *id)).collect();
+        order.sort_unstable();
+        for (place, (_, _, id)) in order.into_iter().enumerate() {
+            let Some(share) = self.connections.get_mut(&id) else { continue };
+            if place < total {
+                share.turn = share.turn.or(Some(Turn { began: now, heard: now }));
+            } else if share.turn.take().is_some() {
+                self.waits += 1;
+                share.waits = self.waits;
+            }
+        }
     }
 
     /// A message was done.
@@ -122,6 +172,11 @@ impl Ready {
         }
     }
 
+    /// Whether it backs off or tries with one message: only then a success changes anything.
+    pub(super) fn is_cautious(&self) -> bool {
+        self.pause != Pause::None
+    }
+
     /// Whether it backs off, and for how long still.
     pub(super) fn pauses(&self, now: Instant) -> Option<Duration> {
         self.wakes().map(|at| at.saturating_duration_since(now))
@@ -141,12 +196,13 @@ impl Ready {
             Pause::Trying => 1,
             Pause::Until(_) => 0,
         };
+        // Where everybody has something there are no turns, and who has one more does not matter.
+        let turns = total < count;
+        self.take_turns(if turns { total } else { 0 }, now);
         let (each, rest) = (total / count, total % count);
-        // Where everybody has something, who has one more does not matter.
-        let first = if total < count { self.turn % count } else { 0 };
         let mut changes = Vec::new();
         for (place, (id, share)) in self.connections.iter_mut().enumerate() {
-            let has_one_more = (place + count - first) % count < rest;
+            let has_one_more = if turns { share.turn.is_some() } else { place < rest };
             let wanted = u32::try_from(each + usize::from(has_one_more)).unwrap_or(u32::MAX).min(share.most);
             if wanted != share.told {
                 changes.push((wanted > share.told, *id, wanted));
@@ -195,14 +251,27 @@ mod tests {
     #[test]
     fn more_connections_than_messages_take_turns() {
         let mut ready = ready(1, 3);
-        let now = Instant::now();
-        assert_eq!(ready.tell(now), [(0, 1)]);
-        ready.rotate();
-        assert_eq!(ready.tell(now), [(0, 0), (1, 1)]);
-        ready.rotate();
-        assert_eq!(ready.tell(now), [(1, 0), (2, 1)]);
-        ready.rotate();
-        assert_eq!(ready.tell(now), [(2, 0), (0, 1)]);
+        let mut now = Instant::now();
+        let mut next = |ready: &mut Ready, seconds: u64, heard: Option<Id>| {
+            now += Duration::from_secs(seconds);
+            if let Some(id) = heard {
+                ready.heard(id, now);
+            }
+            ready.rotate(now);
+            ready.tell(now)
+        };
+        assert_eq!(next(&mut ready, 0, None), [(0, 1)]);
+        assert_eq!(next(&mut ready, 9, None), [], "it may still send something");
+        assert_eq!(next(&mut ready, 1, None), [(0, 0), (1, 1)], "ten seconds without a message");
+        for _ in 0..5 {
+            assert_eq!(next(&mut ready, 5, Some(1)), [], "it is busy");
+        }
+        assert_eq!(next(&mut ready, 5, Some(1)), [(1, 0), (2, 1)], "thirty seconds are enough");
+        ready.left(2);
+        assert_eq!(next(&mut ready, 0, None), [(0, 1)], "who has waited longest");
+        ready.joined(7, 2_500);
+        assert_eq!(next(&mut ready, 10, None), [(0, 0), (1, 1)]);
+        assert_eq!(next(&mut ready, 10, None), [(1, 0), (7, 1)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One connection of a consumer: SUB, then messages one way and RDY, FIN, REQ, TOUCH the other.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use base::tasks::Stop;
@@ -45,6 +45,8 @@ pub(super) enum Event {
 pub(super) struct Load {
     pub(super) in_flight: AtomicU32,
     pub(super) ready: AtomicU32,
+    /// Whether a message came since somebody looked.
+    pub(super) is_news: AtomicBool,
 }
 
 /// What one connection needs.
@@ -56,6 +58,8 @@ pub(super) struct Subscription {
     pub(super) config: Arc<Config>,
     pub(super) messages: mpsc::Sender<Message>,
     pub(super) events: mpsc::Sender<Event>,
+    /// Whether a success is news: only while the consumer backs off.
+    pub(super) cautious: Arc<AtomicBool>,
     pub(super) stop: Stop,
 }
 
@@ -134,6 +138,7 @@ impl Subscription {
                             reason: error.to_string(),
                         })?;
                         load.in_flight.fetch_add(1, Ordering::Relaxed);
+                        load.is_news.store(true, Ordering::Relaxed);
                         if let Some(order) = self.deliver(view, sender).await {
                             out.clear();
                             self.carry_out(&order, load, &mut out);
@@ -195,8 +200,10 @@ impl Subscription {
             }
         };
         let _ = load.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-        if let Some(well) = done {
-            // A success is only news while backing off, so it may be lost where there is no room.
+        if let Some(well) = done
+            && (!well || self.cautious.load(Ordering::Relaxed))
+        {
+            // Where there is no room many of the same kind are on their way.
             let _ = self.events.try_send(Event::Done { well });
         }
     }

@@ -258,3 +258,95 @@ async fn nobody_there_is_an_error() {
     assert!(matches!(&error, Error::Connect { .. }), "{error}");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
+
+/// A producer whose nsqd takes publications and does not answer, with two under way.
+async fn unanswered(tasks: &TaskGroup, nsqd: &FakeNsqd) -> Vec<tokio::task::JoinHandle<Result<(), Error>>> {
+    nsqd.look(|state| state.holds = true);
+    let producer = Producer::new(&nsqd.address, Config::default(), tasks);
+    let publish = |body: &'static [u8]| {
+        let producer = producer.clone();
+        tokio::spawn(async move { producer.publish("t", body).await })
+    };
+    let publications = vec![publish(b"x"), publish(b"y")];
+    eventually(SOON, "both arrived", || async {
+        (nsqd.look(|state| state.published.len()) == 2).then_some(())
+    })
+    .await;
+    publications
+}
+
+#[tokio::test]
+async fn the_end_waits_for_answers_to_what_was_published() {
+    let (tasks, serving) = (TaskGroup::new(), TaskGroup::new());
+    let nsqd = FakeNsqd::start(&serving).await;
+    let publications = unanswered(&tasks, &nsqd).await;
+    tasks.request_stop();
+    assert!(!tasks.drain(Duration::from_millis(100)).await, "two answers are missing");
+    nsqd.release();
+    for publication in publications {
+        assert_eq!(publication.await.expect("no panic"), Ok(()));
+    }
+    assert!(tasks.drain(SOON).await);
+}
+
+#[tokio::test]
+async fn what_was_not_answered_when_the_connection_broke_failed() {
+    let tasks = TaskGroup::new();
+    let nsqd = FakeNsqd::start(&tasks).await;
+    let publications = unanswered(&tasks, &nsqd).await;
+    nsqd.cut();
+    for publication in publications {
+        let error = publication.await.expect("no panic").expect_err("nobody knows");
+        assert!(matches!(error, Error::Lost { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn many_publications_wait_for_one_dial() {
+    let tasks = TaskGroup::new();
+    // It accepts and says nothing.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback");
+    let address = listener.local_addr().expect("bound").to_string();
+    let accepting = tokio::spawn(async move {
+        let mut accepted = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            accepted.push(stream);
+            // All who came while it dialled fail together, so nobody dials again.
+            assert_eq!(accepted.len(), 1, "one dial for all");
+        }
+    });
+    let config = Config { read_timeout: Duration::from_millis(300), ..Config::default() };
+    let producer = Producer::new(&address, config, &tasks);
+    let publications: Vec<_> = (0..20)
+        .map(|_| {
+            let producer = producer.clone();
+            tokio::spawn(async move { producer.publish("t", b"x").await })
+        })
+        .collect();
+    for publication in publications {
+        let error = publication.await.expect("no panic").expect_err("it says nothing");
+        assert!(matches!(error, Error::Connect { .. }), "{error}");
+    }
+    assert!(!accepting.is_finished(), "one dial for all");
+    accepting.abort();
+}
+
+#[tokio::test]
+async fn one_bad_message_costs_no_other_one() {
+    let tasks = TaskGroup::new();
+    let nsqd = FakeNsqd::start(&tasks).await;
+    nsqd.look(|state| state.message_bytes_max = Some(10));
+    let producer = Producer::new(&nsqd.address, Config::default(), &tasks);
+    let publications: Vec<_> = (0..100)
+        .map(|n| {
+            let producer = producer.clone();
+            let body = if n % 10 == 3 { "x".repeat(11) } else { format!("{n}") };
+            tokio::spawn(async move { producer.publish("t", body.as_bytes()).await })
+        })
+        .collect();
+    for (n, publication) in publications.into_iter().enumerate() {
+        let outcome = publication.await.expect("no panic");
+        assert_eq!(outcome.is_err(), n % 10 == 3, "{n}: {outcome:?}");
+    }
+    assert_eq!(nsqd.look(|state| state.published.len()), 90, "each of the others once");
+}

@@ -54,6 +54,9 @@ pub fn parse<O: Options>(words: impl IntoIterator<Item = String>) -> Result<Give
     }
     read.given.write(&mut options).map_err(|(_, error)| Stop::Refused(error))?;
     remarks.extend(read.given.flags().filter_map(Flag::remark));
+    if O::REFUSES_WORDS && !read.words.is_empty() {
+        return Err(Stop::Refused(format!("unknown arguments: [{}]", read.words.join(" "))));
+    }
     options.check().map_err(Stop::Refused)?;
     Ok(Given { options, remarks, words: read.words })
 }
@@ -108,7 +111,7 @@ fn read<O: Options>(words: impl IntoIterator<Item = String>) -> Result<Read<O>, 
             _ => {
                 let Some(flag) = O::flags().iter().find(|flag| flag.name == name) else {
                     return Err(match name {
-                        "h" | "help" => Stop::Help(usage::text::<O>()),
+                        "h" | "help" => Stop::Help(usage::help::<O>()),
                         _ => misused::<O>(&format!("flag provided but not defined: -{name}")),
                     });
                 };

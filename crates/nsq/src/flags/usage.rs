@@ -11,6 +11,18 @@ pub(super) struct Line {
     pub(super) default: Option<String>,
 }
 
+/// What `-h` shows: every flag, and examples where there are any.
+pub(super) fn help<O: Options>() -> String {
+    let mut out = text::<O>();
+    if !O::EXAMPLES.is_empty() {
+        out += "\nExamples:\n";
+        O::EXAMPLES.iter().for_each(|example| {
+            let _ = writeln!(out, "  {example}");
+        });
+    }
+    out
+}
+
 /// Every flag by name, with its kind and its default.
 pub(super) fn text<O: Options>() -> String {
     let mut out = format!("Usage of {}:\n", O::PROGRAM);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::{Config, Sources};
+use crate::client::Config;
 use crate::http::client;
 use crate::version::VERSION;
 
@@ -21,11 +21,6 @@ pub(super) fn one_source(kind: &str, nsqds: &[String], lookupds: &[String]) -> R
         nsqds.is_empty() || lookupds.is_empty(),
         &format!("use --nsqd-{kind}-address or --lookupd-http-address not both"),
     )
-}
-
-/// Where a consumer finds nsqds.
-pub(super) fn sources(nsqds: &[String], lookupds: &[String]) -> Sources {
-    Sources { nsqds: nsqds.to_vec(), lookupds: lookupds.to_vec() }
 }
 
 /// What a tool says it is.

@@ -22,6 +22,9 @@ const EXPLORE_DECAY: f64 = 0.99;
 /// What the latest time counts in the average of a destination.
 const NEW_WEIGHT: f64 = 0.2;
 
+/// What `-mode` is for.
+pub(super) const MODE: &str = "how destinations are chosen: round-robin, hostpool (without those that failed), epsilon-greedy (mostly the fastest)";
+
 /// How destinations are chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {

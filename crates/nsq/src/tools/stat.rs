@@ -73,6 +73,11 @@ impl Default for Options {
 impl flags::Options for Options {
     const PROGRAM: &'static str = "nsq_stat";
 
+    const EXAMPLES: &'static [&'static str] = &[
+        "nsq_stat -topic=orders -channel=archive -nsqd-http-address=127.0.0.1:4151",
+        "nsq_stat -topic=orders -channel=archive -count=3 -lookupd-http-address=127.0.0.1:4161",
+    ];
+
     fn flags() -> &'static [Flag<Self>] {
         FLAGS
     }

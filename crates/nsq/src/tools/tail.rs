@@ -2,86 +2,60 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use base::tasks::{Stop, TaskGroup};
 use tokio::sync::mpsc;
 
-use super::common::{self, one_source, require};
-use crate::client::{Consumer, Message};
+use super::common::require;
+use super::reading::{DRAIN_TIME, Reading, reading_flags};
+use crate::client::Message;
 use crate::flag;
 use crate::flags::{self, Flag};
 
 /// Messages that wait to be printed.
 const WAITING_MAX: usize = 64;
 
-/// How long what was printed may take to be finished.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
-
 /// What nsq_tail can be told. Fields are flags.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 #[expect(missing_docs, reason = "FLAGS below says what each is")]
 pub struct Options {
     pub topics: Vec<String>,
     pub channel: String,
-    pub nsqd_tcp_addresses: Vec<String>,
-    pub lookupd_http_addresses: Vec<String>,
-    pub consumer_opts: Vec<String>,
-    pub max_in_flight: u32,
+    pub reading: Reading,
     pub total: u64,
     pub print_topic: bool,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            topics: Vec::new(),
-            channel: String::new(),
-            nsqd_tcp_addresses: Vec::new(),
-            lookupd_http_addresses: Vec::new(),
-            consumer_opts: Vec::new(),
-            max_in_flight: 200,
-            total: 0,
-            print_topic: false,
-        }
-    }
-}
-
 impl flags::Options for Options {
     const PROGRAM: &'static str = "nsq_tail";
+
+    const EXAMPLES: &'static [&'static str] = &[
+        "nsq_tail -topic=orders -nsqd-tcp-address=127.0.0.1:4150",
+        "nsq_tail -topic=orders -n=10 -lookupd-http-address=127.0.0.1:4161",
+        "nsq_tail -topic=orders -topic=returns -print-topic -lookupd-http-address=127.0.0.1:4161",
+    ];
 
     fn flags() -> &'static [Flag<Self>] {
         FLAGS
     }
 
     fn check(&self) -> Result<(), String> {
-        one_source("tcp", &self.nsqd_tcp_addresses, &self.lookupd_http_addresses)?;
+        self.reading.check()?;
         require(!self.topics.is_empty(), "--topic required")
     }
 }
 
-static FLAGS: &[Flag<Options>] = &[
+static FLAGS: &[Flag<Options>] = reading_flags! {
+    Options:
     flag!(Options.topics, "topic", "a topic to print; may be given many times"),
     flag!(
         Options.channel,
         "channel",
         "the channel to subscribe to; one of its own, which ends with it, if not given"
     ),
-    flag!(Options.nsqd_tcp_addresses, "nsqd-tcp-address", "an nsqd to read from; may be given many times"),
-    flag!(
-        Options.lookupd_http_addresses,
-        "lookupd-http-address",
-        "a lookupd to ask for nsqds; may be given many times"
-    ),
-    flag!(
-        Options.consumer_opts,
-        "consumer-opt",
-        "an option of the consumer, by go-nsq's name, as name,value; may be given many times"
-    ),
-    flag!(Options.max_in_flight, "max-in-flight", "most messages at a time"),
     flag!(Options.total, "n", "end after so many messages; 0 for never"),
     flag!(Options.print_topic, "print-topic", "print each message's topic in front of it"),
-];
+};
 
 /// Prints to `out` until it has printed enough or `stop`. Whoever closes `out` has seen enough too.
 ///
@@ -93,14 +67,14 @@ pub async fn run(options: Options, out: impl Write + Send + 'static, stop: Stop)
         given => given.to_owned(),
     };
     let most = if options.total == 0 { u32::MAX } else { u32::try_from(options.total).unwrap_or(u32::MAX) };
-    let config = common::config("nsq_tail", options.max_in_flight.min(most), &options.consumer_opts)?;
-    let sources = common::sources(&options.nsqd_tcp_addresses, &options.lookupd_http_addresses);
+    let reading =
+        Reading { max_in_flight: options.reading.max_in_flight.min(most), ..options.reading.clone() };
+    let config = reading.config("nsq_tail")?;
     let tasks = TaskGroup::new();
     let (sender, messages) = mpsc::channel(WAITING_MAX);
     for topic in &options.topics {
         tracing::info!("Adding consumer for topic: {topic}");
-        let asking = common::asking("nsq_tail", config.dial_timeout, config.lookupd_poll_timeout);
-        let mut consumer = Consumer::start(topic, &channel, config.clone(), &sources, asking, &tasks)?;
+        let mut consumer = reading.consumer("nsq_tail", topic, &channel, &config, &tasks)?;
         let (topic, sender) = (Arc::<str>::from(topic.as_str()), sender.clone());
         tasks.spawn("tail of a topic", async move {
             while let Some(message) = consumer.next().await {
@@ -170,6 +144,7 @@ mod tests {
     use crate::flags::usage_table;
     use base::testkit::eventually;
     use parking_lot::Mutex;
+    use std::time::Duration;
 
     #[derive(Clone, Default)]
     struct Screen(Arc<Mutex<Vec<u8>>>);
@@ -203,8 +178,8 @@ mod tests {
     async fn nsqd(tasks: &TaskGroup, bodies: &[&str]) -> (FakeNsqd, Options) {
         let nsqd = FakeNsqd::start(tasks).await;
         nsqd.push(bodies.iter().copied());
-        let nsqd_tcp_addresses = vec![nsqd.address.clone()];
-        (nsqd, Options { topics: vec!["t".to_owned()], nsqd_tcp_addresses, ..Options::default() })
+        let reading = Reading::of(&nsqd.address);
+        (nsqd, Options { topics: vec!["t".to_owned()], reading, ..Options::default() })
     }
 
     #[tokio::test]

@@ -3,11 +3,12 @@
 //! ```text
 //! discovery of topics ──▶ one logger a topic: consumer ──▶ writer (rotation, gzip) ──▶ fsync ──▶ FIN
 //! ```
-//! Read in this order: [`Options`], `name` (what files are called), `writer`, `logger`.
+//! Read in this order: [`Options`], `name` (what files are called), `folders`, `writer`, `logger`.
 //!
 //! **Invariant**: a message is finished only after an fsync of the file that holds it, and of the folder that
 //! holds the file. What is not finished comes again, so a crash repeats lines and loses none.
 
+mod folders;
 mod logger;
 mod name;
 mod options;
@@ -32,27 +33,25 @@ pub use options::Options;
 /// Runs until `stop`: then everything is synced, finished and closed.
 ///
 /// # Errors
-/// In words: a file that cannot be written ends it all, because whoever watches must know.
+/// In words: a folder or file that cannot be written ends it all, because whoever watches must know.
 pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
-    let config = common::config("nsq_to_file", options.max_in_flight, &options.consumer_opts)?;
+    let config = options.reading.config("nsq_to_file")?;
     // A message that cannot be written is no bad message: it is never given up.
-    let asked_for = options.consumer_opts.iter().any(|opt| opt.replace('-', "_").starts_with("max_attempts"));
+    let asked_for = options.reading.gives("max_attempts");
     let config = if asked_for { config } else { Config { max_attempts: 0, ..config } };
     let pattern = match options.topic_pattern.as_str() {
         "" => None,
         pattern => Some(Regex::new(pattern).map_err(|error| format!("--topic-pattern: {error}"))?),
     };
+    let options = Arc::new(options);
+    let trying = Arc::clone(&options);
+    let tried = tokio::task::spawn_blocking(move || folders::try_out(&trying)).await;
+    tried.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
     let tasks = TaskGroup::new();
     let (failed, mut failing) = mpsc::channel(1);
     let (reopen, reopening) = watch::channel(());
-    let mut archive = Archive {
-        options: Arc::new(options),
-        config,
-        tasks: tasks.clone(),
-        loggers: BTreeMap::new(),
-        failed,
-        reopening,
-    };
+    let mut archive =
+        Archive { options, config, tasks: tasks.clone(), loggers: BTreeMap::new(), failed, reopening };
     let mut hangups = signal(SignalKind::hangup()).map_err(|error| error.to_string())?;
     let mut refresh = tokio::time::interval(archive.options.topic_refresh);
     archive.log(&archive.options.topics.clone(), pattern.as_ref())?;
@@ -66,7 +65,12 @@ pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
             }
             _ = refresh.tick(), if archive.options.topics.is_empty() => {
                 match archive.known().await {
-                    Ok(topics) => archive.log(&topics, pattern.as_ref())?,
+                    Ok(topics) => {
+                        // What a lookupd makes up is no reason to stop writing what is fine.
+                        if let Err(error) = archive.log(&topics, pattern.as_ref()) {
+                            tracing::error!("cannot write a topic - {error}");
+                        }
+                    }
                     Err(error) => tracing::error!("could not retrieve topic list: {error}"),
                 }
             }
@@ -100,7 +104,7 @@ impl Archive {
             options.http_client_request_timeout,
         );
         let client = Client::new(asking).map_err(|error| error.to_string())?;
-        let lookupds = options.lookupd_http_addresses.clone();
+        let lookupds = options.reading.lookupd_http_addresses.clone();
         let addresses = Addresses { lookupds, nsqds: Vec::new() };
         let cluster = Cluster::new(Arc::new(client), Clock::system(), addresses);
         let seen = cluster.topics().await.map_err(|error| error.to_string())?;
@@ -109,7 +113,11 @@ impl Archive {
     }
 
     /// Starts a logger for each topic that is new and wanted.
+    ///
+    /// # Errors
+    /// The last of those that cannot be started.
     fn log(&mut self, topics: &[String], pattern: Option<&Regex>) -> Result<(), String> {
+        let mut outcome = Ok(());
         for topic in topics {
             if self.loggers.contains_key(topic) {
                 continue;
@@ -123,7 +131,13 @@ impl Archive {
                 );
                 continue;
             }
-            let logger = Logger::start(topic, &self.options, self.config.clone(), &self.tasks)?;
+            let logger = match Logger::start(topic, &self.options, &self.config, &self.tasks) {
+                Ok(logger) => logger,
+                Err(error) => {
+                    outcome = Err(error);
+                    continue;
+                }
+            };
             let (failed, reopening) = (self.failed.clone(), self.reopening.clone());
             self.tasks.spawn("file logger", async move {
                 if let Err(error) = logger.run(reopening).await {
@@ -132,7 +146,7 @@ impl Archive {
                 }
             });
         }
-        Ok(())
+        outcome
     }
 }
 

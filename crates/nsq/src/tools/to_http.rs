@@ -6,21 +6,18 @@ mod options;
 mod target;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base::tasks::{Stop, TaskGroup};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::common;
 use super::pool::Pool;
+use super::reading::DRAIN_TIME;
 use super::timing::Timing;
-use crate::client::{Consumer, Message, chance};
+use crate::client::{Message, Outage, chance};
 pub use options::Options;
 use target::Target;
-
-/// How long requests that are under way get to end, beyond the time they may take anyway.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// Hands messages on until `stop`. What an address does not take is requeued, and given up after the
 /// consumer's `max_attempts`.
@@ -28,14 +25,13 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 /// # Errors
 /// In words, before anything is consumed: options that make no sense.
 pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
-    let config = common::config("nsq_to_http", options.max_in_flight, &options.consumer_opts)?;
-    let sources = common::sources(&options.nsqd_tcp_addresses, &options.lookupd_http_addresses);
-    let asking = common::asking("nsq_to_http", config.dial_timeout, config.lookupd_poll_timeout);
-    let tasks = TaskGroup::new();
-    let mut consumer = Consumer::start(&options.topic, &options.channel, config, &sources, asking, &tasks)?;
+    let (reading, tasks) = (options.reading.clone(), TaskGroup::new());
+    let config = reading.config("nsq_to_http")?;
     let patience = options.http_client_request_timeout + DRAIN_TIME;
     let places = Arc::new(Semaphore::new(options.publishers.max(1) as usize));
+    let (topic, channel) = (options.topic.clone(), options.channel.clone());
     let house = Arc::new(House::new(options)?);
+    let mut consumer = reading.consumer("nsq_to_http", &topic, &channel, &config, &tasks)?;
     loop {
         let message = tokio::select! {
             message = consumer.next() => message,
@@ -61,7 +57,7 @@ pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
 /// What all requests share.
 struct House {
     sample: f64,
-    targets: Vec<(Target, Timing)>,
+    targets: Vec<(Target, Timing, Outage)>,
     pool: Mutex<Pool>,
     all: Timing,
 }
@@ -74,7 +70,7 @@ impl House {
         let each = if targets.len() > 1 { every } else { 0 };
         let timed = |target: Target| {
             let timing = Timing::new(&format!("[{}]:", target.address()), each);
-            (target, timing)
+            (target, timing, Outage::default())
         };
         Ok(Self {
             sample: options.sample,
@@ -90,18 +86,23 @@ impl House {
         }
         let started = Instant::now();
         let at = self.pool.lock().pick(started, chance());
-        let (target, timing) = &self.targets[at];
+        let (target, timing, outage) = &self.targets[at];
         let outcome = target.hand(&message.body).await;
         let took = started.elapsed();
         self.pool.lock().mark(at, outcome.is_ok(), took, Instant::now());
         match outcome {
             Ok(()) => {
+                if outage.is_over() {
+                    tracing::info!("{} takes messages again", target.address());
+                }
                 timing.took(took);
                 self.all.took(took);
                 message.finish().await;
             }
             Err(error) => {
-                tracing::error!("{} - {error}", target.address());
+                if outage.is_news(&error) {
+                    tracing::error!("{} - {error}; messages that fail come again", target.address());
+                }
                 message.fail(None).await;
             }
         }

@@ -15,21 +15,21 @@ use tokio::sync::mpsc;
 use super::common;
 use super::pool::Pool;
 use super::timing::Timing;
-use crate::client::{Consumer, Message, Producer, chance};
+use crate::client::{Message, Outage, Producer, chance};
 use filter::{Filter, Passed};
 pub use options::Options;
 
 /// How long publications that are under way get to end.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// Publishes until `stop`. What no destination takes is requeued.
+/// Publishes until `stop`. What a destination does not take is requeued, and given up (finished without being
+/// published) after the consumer's `max_attempts`, as NSQ's does.
 ///
 /// # Errors
 /// In words, before anything is consumed: options that make no sense.
 pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
-    let config = common::config("nsq_to_nsq", options.max_in_flight, &options.consumer_opts)?;
+    let config = options.reading.config("nsq_to_nsq")?;
     let producing = common::config("nsq_to_nsq", 1, &options.producer_opts)?;
-    let sources = common::sources(&options.nsqd_tcp_addresses, &options.lookupd_http_addresses);
     // Producers go on until what was consumed is answered.
     let (tasks, publishing) = (TaskGroup::new(), TaskGroup::new());
     let addresses = &options.destination_nsqd_tcp_addresses;
@@ -37,7 +37,7 @@ pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
     let each = if addresses.len() > 1 { every } else { 0 };
     let destination = |address: &String| {
         let timing = Timing::new(&format!("[{address}]:"), each);
-        (Producer::new(address, producing.clone(), &publishing), timing)
+        (Producer::new(address, producing.clone(), &publishing), timing, Outage::default())
     };
     let house = Arc::new(House {
         destinations: addresses.iter().map(destination).collect(),
@@ -47,9 +47,8 @@ pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
     });
     let (failed, mut all_done) = mpsc::channel::<()>(1);
     for topic in &options.topics {
-        let asking = common::asking("nsq_to_nsq", config.dial_timeout, config.lookupd_poll_timeout);
         let mut consumer =
-            Consumer::start(topic, &options.channel, config.clone(), &sources, asking, &tasks)?;
+            options.reading.consumer("nsq_to_nsq", topic, &options.channel, &config, &tasks)?;
         let to: Arc<str> = match options.destination_topic.as_str() {
             "" => topic.as_str().into(),
             other => other.into(),
@@ -79,7 +78,7 @@ pub async fn run(options: Options, stop: Stop) -> Result<(), String> {
 
 /// What all messages share.
 struct House {
-    destinations: Vec<(Producer, Timing)>,
+    destinations: Vec<(Producer, Timing, Outage)>,
     pool: Mutex<Pool>,
     filter: Filter,
     all: Timing,
@@ -95,16 +94,23 @@ impl House {
         };
         let started = Instant::now();
         let at = self.pool.lock().pick(started, chance());
-        let (producer, timing) = &self.destinations[at];
+        let (producer, timing, outage) = &self.destinations[at];
         let outcome = producer.publish(topic, &body).await;
         let took = started.elapsed();
         self.pool.lock().mark(at, outcome.is_ok(), took, Instant::now());
         timing.took(took);
         self.all.took(took);
         match outcome {
-            Ok(()) => message.finish().await,
+            Ok(()) => {
+                if outage.is_over() {
+                    tracing::info!("({}) takes messages again", producer.address());
+                }
+                message.finish().await;
+            }
             Err(error) => {
-                tracing::error!("{error}");
+                if outage.is_news(&error.to_string()) {
+                    tracing::error!("{error}; messages that fail come again");
+                }
                 message.fail(None).await;
             }
         }

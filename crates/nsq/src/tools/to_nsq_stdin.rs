@@ -1,26 +1,35 @@
 //! `to_nsq`: publishes what it reads, a message each line.
+//!
+//! ```text
+//! stdin ──▶ thread: batches of lines ──▶ each nsqd: MPUB; what it refuses is halved until the line is found
+//! ```
+//! **Invariant**: a line that nsqd refuses is named with its number and costs no other line.
 
-use std::io::{self, BufRead};
+mod lines;
+
+use std::collections::BTreeSet;
+use std::io::{BufReader, Read};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::tasks::{Stop, TaskGroup};
 use bytes::Bytes;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::common::{self, require};
-use crate::client::Producer;
+use super::reading::DRAIN_TIME;
+use crate::client::{Error, Producer};
 use crate::flag;
 use crate::flags::{self, Flag};
+use lines::{Batch, LINE_BYTES_MAX, Line};
 
-/// Lines that wait to be published.
-const WAITING_MAX: usize = 1_024;
+/// Batches that wait to be published.
+const WAITING_MAX: usize = 4;
 
-/// Lines that are there already are published together, up to so many bytes: well below what any nsqd takes.
-const TOGETHER_BYTES: usize = 256 << 10;
-
-/// How long connections may take to end.
-const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// What refuses a message and not whoever sends it.
+const ABOUT_THE_MESSAGE: [&str; 2] = ["E_BAD_MESSAGE", "E_BAD_BODY"];
 
 /// What to_nsq can be told. Fields are flags.
 #[derive(Clone, PartialEq, Debug)]
@@ -47,6 +56,12 @@ impl Default for Options {
 
 impl flags::Options for Options {
     const PROGRAM: &'static str = "to_nsq";
+
+    const EXAMPLES: &'static [&'static str] = &[
+        "tail -F access.log | to_nsq -topic=access -nsqd-tcp-address=127.0.0.1:4150",
+        "to_nsq -topic=access -rate=100 -nsqd-tcp-address=127.0.0.1:4150 <lines",
+        "to_nsq -topic=access -delimiter=, -nsqd-tcp-address=10.0.0.1:4150 -nsqd-tcp-address=10.0.0.2:4150 <list",
+    ];
 
     fn flags() -> &'static [Flag<Self>] {
         FLAGS
@@ -76,92 +91,146 @@ static FLAGS: &[Flag<Options>] = &[
     flag!(Options.rate, "rate", "most messages a second; 0 for no limit"),
 ];
 
-/// Publishes what `input` holds until its end or `stop`.
+/// Publishes what `input` holds until its end or `stop`; after that, what was read already.
 ///
 /// # Errors
-/// In words: an nsqd does not take a message, or `input` cannot be read. Everything before that was
-/// published.
-pub async fn run(options: Options, input: impl BufRead + Send + 'static, stop: Stop) -> Result<(), String> {
+/// In words: lines were refused, which are named in the log while the others are published; or an nsqd does
+/// not answer, or `input` cannot be read, which end it: everything before was published.
+pub async fn run(
+    options: Options,
+    input: BufReader<impl Read + Send + 'static>,
+    stop: Stop,
+) -> Result<(), String> {
     let config = common::config("to_nsq", 1, &options.producer_opts)?;
+    if options.rate > 0 {
+        tracing::info!("Throttling messages rate to max:{}/second", options.rate);
+    }
     let tasks = TaskGroup::new();
     let producers: Vec<Producer> = options
         .nsqd_tcp_addresses
         .iter()
         .map(|address| Producer::new(address, config.clone(), &tasks))
         .collect();
-    let (sender, lines) = mpsc::channel(WAITING_MAX);
-    let delimiter = options.delimiter.as_bytes()[0];
+    let (sender, batches) = mpsc::channel(WAITING_MAX);
+    let (delimiter, together) = (options.delimiter.as_bytes()[0], options.rate == 0);
     // It may wait in a read for ever, so nobody waits for this thread.
     let reading = std::thread::Builder::new().name("stdin".to_owned());
-    reading.spawn(move || read(input, delimiter, &sender)).map_err(|error| error.to_string())?;
+    reading
+        .spawn(move || lines::read(input, delimiter, together, &sender))
+        .map_err(|error| error.to_string())?;
+    let too_late = async {
+        stop.requested().await;
+        sleep(DRAIN_TIME).await;
+    };
     let outcome = tokio::select! {
-        outcome = publish(&options, &producers, lines) => outcome,
-        () = stop.requested() => Ok(()),
+        outcome = publish(&options, &producers, batches, stop.clone()) => outcome,
+        () = too_late => Err(format!("not everything that was read was published within {DRAIN_TIME:?}")),
     };
     tasks.drain(DRAIN_TIME).await;
     outcome
 }
 
-/// Hands on every line that is not empty, the last one too if nothing ends it.
-fn read(mut input: impl BufRead, delimiter: u8, lines: &mpsc::Sender<io::Result<Bytes>>) {
-    loop {
-        let mut line = Vec::new();
-        let read = input.read_until(delimiter, &mut line);
-        let ended = matches!(read, Ok(0) | Err(_));
-        if line.last() == Some(&delimiter) {
-            line.pop();
-        }
-        let outcome = read.map(|_| Bytes::from(line));
-        let empty = outcome.as_ref().is_ok_and(Bytes::is_empty);
-        if (!empty && lines.blocking_send(outcome).is_err()) || ended {
-            return;
-        }
-    }
-}
-
 async fn publish(
     options: &Options,
     producers: &[Producer],
-    mut lines: mpsc::Receiver<io::Result<Bytes>>,
+    mut batches: mpsc::Receiver<std::io::Result<Batch>>,
+    stop: Stop,
 ) -> Result<(), String> {
+    let topic: Arc<str> = options.topic.as_str().into();
     let mut pace = (options.rate > 0).then(|| Pace::new(options.rate));
-    let mut batch = Vec::new();
-    while let Some(first) = lines.recv().await {
-        batch.push(first.map_err(|error| format!("cannot read: {error}"))?);
-        let mut failed = None;
-        let mut bytes = batch[0].len();
-        match &mut pace {
-            Some(pace) => pace.wait().await,
-            None => {
-                while bytes < TOGETHER_BYTES
-                    && let Ok(next) = lines.try_recv()
-                {
-                    match next {
-                        Ok(line) => {
-                            bytes += line.len();
-                            batch.push(line);
-                        }
-                        Err(error) => {
-                            failed = Some(format!("cannot read: {error}"));
-                            break;
-                        }
-                    }
-                }
+    let mut refused = 0;
+    let mut last = 0;
+    loop {
+        let batch = tokio::select! {
+            batch = batches.recv() => batch,
+            () = stop.requested(), if !batches.is_closed() => {
+                // What waits already is published, what was not read stays where it is.
+                batches.close();
+                pace = None;
+                continue;
+            }
+        };
+        let Some(batch) = batch else { break };
+        let batch = batch.map_err(|error| format!("cannot read behind line {last}: {error}"))?;
+        last = batch
+            .lines
+            .iter()
+            .map(|line| line.number)
+            .chain(batch.too_long.iter().copied())
+            .max()
+            .unwrap_or(last);
+        for number in &batch.too_long {
+            tracing::error!("line {number} was not published: it has more than {LINE_BYTES_MAX} bytes");
+        }
+        refused += batch.too_long.len();
+        if let Some(pace) = &mut pace {
+            tokio::select! {
+                () = pace.wait() => {}
+                () = stop.requested() => {}
             }
         }
-        for producer in producers {
-            let outcome = match batch.as_slice() {
-                [one] => producer.publish(&options.topic, one).await,
-                many => producer.publish_many(&options.topic, many).await,
-            };
-            outcome.map_err(|error| error.to_string())?;
-        }
-        batch.clear();
-        if let Some(error) = failed {
-            return Err(error);
+        refused += to_all(producers, &topic, batch.lines).await?;
+    }
+    if stop.is_requested() {
+        tracing::info!("stopped behind line {last}");
+    }
+    if refused == 0 { Ok(()) } else { Err(format!("{refused} of {last} lines were not published")) }
+}
+
+/// Publishes lines to every nsqd at once; how many were refused by any of them.
+async fn to_all(producers: &[Producer], topic: &Arc<str>, lines: Vec<Line>) -> Result<usize, String> {
+    let lines: Arc<[Line]> = lines.into();
+    let mut publishing = JoinSet::new();
+    for producer in producers {
+        publishing.spawn(to_one(producer.clone(), Arc::clone(topic), Arc::clone(&lines)));
+    }
+    let mut refused = BTreeSet::new();
+    let mut outcome = Ok(());
+    while let Some(done) = publishing.join_next().await {
+        match done.map_err(|error| error.to_string())? {
+            Ok(numbers) => refused.extend(numbers),
+            Err(error) => outcome = Err(error),
         }
     }
-    Ok(())
+    outcome.map(|()| refused.len())
+}
+
+/// Publishes lines to one nsqd; the numbers of those that it refuses. Many are published as one, which nsqd
+/// takes whole or not at all: a part that it refuses is halved until the lines are found that are to blame.
+async fn to_one(producer: Producer, topic: Arc<str>, lines: Arc<[Line]>) -> Result<Vec<u64>, String> {
+    let mut refused = Vec::new();
+    let mut parts = vec![(0, lines.len())];
+    while let Some((start, end)) = parts.pop() {
+        let outcome = match &lines[start..end] {
+            [] => continue,
+            [one] => producer.publish(&topic, &one.body).await,
+            many => {
+                let bodies: Vec<Bytes> = many.iter().map(|line| line.body.clone()).collect();
+                producer.publish_many(&topic, &bodies).await
+            }
+        };
+        let number = lines[start].number;
+        match outcome {
+            Ok(()) => {}
+            Err(Error::Refused { text, .. }) if end - start > 1 && is_about_the_message(&text) => {
+                let middle = start + (end - start) / 2;
+                // The first half is next.
+                parts.extend([(middle, end), (start, middle)]);
+            }
+            Err(error @ Error::Refused { .. }) if is_about_the_message(&error.to_string()) => {
+                tracing::error!("line {number} was not published: {error}");
+                refused.push(number);
+            }
+            Err(error) => {
+                return Err(format!("line {number} and those behind it were not published: {error}"));
+            }
+        }
+    }
+    Ok(refused)
+}
+
+fn is_about_the_message(text: &str) -> bool {
+    ABOUT_THE_MESSAGE.iter().any(|code| text.contains(code))
 }
 
 /// Lets so many go a second, evenly; what was not used up to a second may follow at once.
@@ -184,72 +253,4 @@ impl Pace {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::client::fake::FakeNsqd;
-    use crate::flags::usage_table;
-    use std::io::Cursor;
-
-    async fn published(input: &'static str, change: impl Fn(&mut Options)) -> Vec<Vec<String>> {
-        let (serving, work) = (TaskGroup::new(), TaskGroup::new());
-        let nsqds = [FakeNsqd::start(&serving).await, FakeNsqd::start(&serving).await];
-        let mut options = Options {
-            topic: "t".to_owned(),
-            nsqd_tcp_addresses: nsqds.iter().map(|nsqd| nsqd.address.clone()).collect(),
-            ..Options::default()
-        };
-        change(&mut options);
-        run(options, Cursor::new(input), work.stop_signal()).await.expect("it ends well");
-        let bodies = |nsqd: &FakeNsqd| {
-            let published = nsqd.look(|state| state.published.clone());
-            published.into_iter().map(|(_, body)| String::from_utf8(body.to_vec()).expect("text")).collect()
-        };
-        nsqds.iter().map(bodies).collect()
-    }
-
-    #[tokio::test]
-    async fn every_line_goes_to_every_nsqd() {
-        let both = |bodies: &[&str]| vec![bodies.iter().map(|b| (*b).to_owned()).collect::<Vec<_>>(); 2];
-        let check = async |input: &'static str, delimiter: &str, expected: &[&str]| {
-            let got = published(input, |options| options.delimiter = delimiter.to_owned()).await;
-            assert_eq!(got, both(expected), "{input:?}");
-        };
-        check("one\ntwo\n", "\n", &["one", "two"]).await;
-        check("one\n\n\ntwo", "\n", &["one", "two"]).await;
-        check("a,b\nc,", ",", &["a", "b\nc"]).await;
-        check("", "\n", &[]).await;
-    }
-
-    #[tokio::test]
-    async fn the_rate_is_kept() {
-        let started = Instant::now();
-        let got = published("1\n2\n3\n4\n5\n6\n", |options| options.rate = 50).await;
-        assert_eq!(got[1].len(), 6);
-        assert!(started.elapsed() >= Duration::from_millis(100), "five pauses of 20 ms");
-    }
-
-    #[tokio::test]
-    async fn what_an_nsqd_refuses_ends_it() {
-        let (serving, work) = (TaskGroup::new(), TaskGroup::new());
-        let nsqd = FakeNsqd::start(&serving).await;
-        nsqd.look(|state| state.refusal = Some("no"));
-        let nsqd_tcp_addresses = vec![nsqd.address.clone()];
-        let options = Options { topic: "t".to_owned(), nsqd_tcp_addresses, ..Options::default() };
-        let error = run(options, Cursor::new("x\n"), work.stop_signal()).await.expect_err("refused");
-        assert!(error.contains("E_BAD_MESSAGE no"), "{error}");
-    }
-
-    #[test]
-    fn flags_are_nsqs() {
-        let flags: Vec<_> = usage_table::<Options>().iter().map(|(n, k, d)| format!("{n}|{k}|{d}")).collect();
-        let expected = [
-            "delimiter|string|\"\\n\"",
-            "nsqd-tcp-address|value|",
-            "producer-opt|value|",
-            "rate|int|",
-            "topic|string|",
-            "version||",
-        ];
-        assert_eq!(flags, expected);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use eyrie_nsq::http::{Limits, Listener, Query, answer, serve};
 use super::house::House;
 
 /// Knows the secret `s` and nobody else.
-async fn authority(tasks: &TaskGroup) -> String {
+pub(crate) async fn authority(tasks: &TaskGroup) -> String {
     let listener = Listener::bind("127.0.0.1:0").await.expect("bound");
     let address = listener.address();
     let router = Router::new().route(

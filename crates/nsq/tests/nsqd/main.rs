@@ -11,4 +11,5 @@ mod lookup;
 mod metrics;
 mod publishing;
 mod start;
+mod tools;
 mod wire;

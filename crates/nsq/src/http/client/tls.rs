@@ -8,7 +8,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 
 use super::Error;
 
@@ -26,11 +26,19 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// As rustls wants it. Blocking: reads the files.
+    /// As rustls wants it, with every version that is spoken. Blocking: reads the files.
     pub(crate) fn config(&self) -> Result<ClientConfig, Error> {
+        self.config_of(rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same with these versions only.
+    pub(crate) fn config_of(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Result<ClientConfig, Error> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .map_err(|error| Error::Tls(error.to_string()))?;
         let builder = if self.insecure_skip_verify {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anything(provider)))

@@ -9,8 +9,8 @@ use jiff::Zoned;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use super::Options;
 use super::writer::Writer;
-use super::{Options, common};
 use crate::client::{Config, Consumer, Message};
 
 pub(super) struct Logger {
@@ -27,16 +27,10 @@ impl Logger {
     pub(super) fn start(
         topic: &str,
         options: &Arc<Options>,
-        config: Config,
+        config: &Config,
         tasks: &TaskGroup,
     ) -> Result<Self, String> {
-        let sources = common::sources(&options.nsqd_tcp_addresses, &options.lookupd_http_addresses);
-        let asking = common::asking(
-            "nsq_to_file",
-            options.http_client_connect_timeout,
-            options.http_client_request_timeout,
-        );
-        let consumer = Consumer::start(topic, &options.channel, config, &sources, asking, tasks)?;
+        let consumer = options.reading.consumer("nsq_to_file", topic, &options.channel, config, tasks)?;
         Ok(Self {
             label: format!("[{topic}/{}]", options.channel),
             writer: Some(Writer::new(options, topic, Zoned::now)),
@@ -54,7 +48,7 @@ impl Logger {
     }
 
     async fn log(&mut self, reopening: &mut watch::Receiver<()>) -> io::Result<()> {
-        let most = self.options.max_in_flight.max(1) as usize;
+        let most = self.options.reading.max_in_flight.max(1) as usize;
         let mut ticks = tokio::time::interval(self.options.sync_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.reset();

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::flag;
 use crate::flags::{self, Flag};
 use crate::logging::Level;
-use crate::tools::common::{one_source, require};
+use crate::tools::common::require;
+use crate::tools::reading::{Reading, reading_flags};
 
 /// What nsq_to_file can be told. Fields are flags.
 #[derive(Clone, PartialEq, Debug)]
@@ -15,10 +16,7 @@ pub struct Options {
     pub topic_pattern: String,
     pub topic_refresh: Duration,
     pub channel: String,
-    pub nsqd_tcp_addresses: Vec<String>,
-    pub lookupd_http_addresses: Vec<String>,
-    pub consumer_opts: Vec<String>,
-    pub max_in_flight: u32,
+    pub reading: Reading,
     pub http_client_connect_timeout: Duration,
     pub http_client_request_timeout: Duration,
     pub log_prefix: String,
@@ -43,10 +41,7 @@ impl Default for Options {
             topic_pattern: String::new(),
             topic_refresh: Duration::from_secs(60),
             channel: "nsq_to_file".to_owned(),
-            nsqd_tcp_addresses: Vec::new(),
-            lookupd_http_addresses: Vec::new(),
-            consumer_opts: Vec::new(),
-            max_in_flight: 200,
+            reading: Reading::default(),
             http_client_connect_timeout: Duration::from_secs(2),
             http_client_request_timeout: Duration::from_secs(5),
             log_prefix: "[nsq_to_file] ".to_owned(),
@@ -80,6 +75,13 @@ impl Options {
 
 impl flags::Options for Options {
     const PROGRAM: &'static str = "nsq_to_file";
+    const REFUSES_WORDS: bool = true;
+    const EXAMPLES: &'static [&'static str] = &[
+        "nsq_to_file -topic=orders -output-dir=/archive -lookupd-http-address=127.0.0.1:4161",
+        "nsq_to_file -topic-pattern='^log' -gzip -output-dir=/archive -lookupd-http-address=127.0.0.1:4161",
+        "nsq_to_file -topic=orders -rotate-size=100000000 -work-dir=/archive/now -output-dir=/archive/done \\",
+        "  -nsqd-tcp-address=127.0.0.1:4150         # whole files only in /archive/done",
+    ];
 
     fn logging(&self) -> (Level, &str) {
         (self.log_level, &self.log_prefix)
@@ -101,7 +103,7 @@ impl flags::Options for Options {
         )?;
         require(!self.sync_interval.is_zero(), "--sync-interval should be positive")?;
         require(!self.topic_refresh.is_zero(), "--topic-refresh should be positive")?;
-        one_source("tcp", &self.nsqd_tcp_addresses, &self.lookupd_http_addresses)?;
+        self.reading.check()?;
         require(
             (1..=9).contains(&self.gzip_level),
             &format!("invalid --gzip-level value ({}), should be 1-9", self.gzip_level),
@@ -111,7 +113,7 @@ impl flags::Options for Options {
             "--topic or --topic-pattern required",
         )?;
         require(
-            !(self.topics.is_empty() && self.lookupd_http_addresses.is_empty()),
+            !(self.topics.is_empty() && self.reading.lookupd_http_addresses.is_empty()),
             "--lookupd-http-address must be specified when no --topic specified",
         )?;
         let numbered = self.gzip || self.rotate_size > 0 || !self.rotate_interval.is_zero() || self.moves();
@@ -122,23 +124,12 @@ impl flags::Options for Options {
     }
 }
 
-static FLAGS: &[Flag<Options>] = &[
+static FLAGS: &[Flag<Options>] = reading_flags! {
+    Options:
     flag!(Options.topics, "topic", "a topic to write; may be given many times"),
     flag!(Options.topic_pattern, "topic-pattern", "a regular expression for the topics to write"),
     flag!(Options.topic_refresh, "topic-refresh", "time between looks for new topics"),
     flag!(Options.channel, "channel", "the channel to subscribe to"),
-    flag!(Options.nsqd_tcp_addresses, "nsqd-tcp-address", "an nsqd to read from; may be given many times"),
-    flag!(
-        Options.lookupd_http_addresses,
-        "lookupd-http-address",
-        "a lookupd to ask for nsqds; may be given many times"
-    ),
-    flag!(
-        Options.consumer_opts,
-        "consumer-opt",
-        "an option of the consumer, by go-nsq's name, as name,value; may be given many times"
-    ),
-    flag!(Options.max_in_flight, "max-in-flight", "most messages at a time"),
     flag!(
         Options.http_client_connect_timeout,
         "http-client-connect-timeout",
@@ -174,7 +165,7 @@ static FLAGS: &[Flag<Options>] = &[
     flag!(Options.rotate_size, "rotate-size", "begin another file when it has more than so many bytes"),
     flag!(Options.rotate_interval, "rotate-interval", "begin another file when it is so old"),
     flag!(Options.sync_interval, "sync-interval", "longest time between syncs"),
-];
+};
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::client::fake::FakeNsqd;
+use crate::tools::reading::Reading;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -29,11 +30,10 @@ impl House {
     fn options(&self) -> Options {
         Options {
             topics: vec!["t".to_owned()],
-            nsqd_tcp_addresses: vec![self.nsqd.address.clone()],
+            reading: Reading { max_in_flight: 10, ..Reading::of(&self.nsqd.address) },
             output_dir: self.path("out"),
             filename_format: "<TOPIC><REV>.log".to_owned(),
             sync_interval: Duration::from_millis(50),
-            max_in_flight: 10,
             ..Options::default()
         }
     }
@@ -169,6 +169,27 @@ async fn gzip_members_are_whole_and_files_are_never_added_to() {
 }
 
 #[tokio::test]
+async fn a_gzip_without_messages_is_still_a_gzip() {
+    let house = House::open().await;
+    let out = house.path("out");
+    let options = Options { gzip: true, rotate_interval: Duration::from_millis(1), ..house.options() };
+    let running = house.run(options);
+    eventually(SOON, "some rotations", || async {
+        (std::fs::read_dir(&out).map_or(0, Iterator::count) > 3).then_some(())
+    })
+    .await;
+    house.work.request_stop();
+    running.await.expect("no panic").expect("it ends well");
+    for entry in std::fs::read_dir(&out).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let bytes = std::fs::read(&path).expect("readable");
+        let mut text = String::new();
+        let read = flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text);
+        assert_eq!((read.ok(), text.as_str()), (Some(0), ""), "{} of {} bytes", path.display(), bytes.len());
+    }
+}
+
+#[tokio::test]
 async fn files_rotate_by_size_and_finished_ones_are_moved_over_nothing() {
     let house = House::open().await;
     let out = house.path("out");
@@ -224,13 +245,27 @@ async fn half_a_line_of_a_crash_stays_alone() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_is_not_finished_and_ends_it() {
+async fn a_bad_folder_is_said_before_anything_is_read() {
     let house = House::open().await;
     let options = house.options();
     std::fs::write(&options.output_dir, "a file where the folder should be").expect("written");
+    // No message: nobody should have to wait for one.
+    let running = tokio::time::timeout(SOON, house.run(options)).await.expect("at once");
+    let error = running.expect("no panic").expect_err("it cannot write");
+    assert!(error.starts_with("unable to create ") && error.contains("out"), "{error}");
+    assert_eq!(house.nsqd.look(|state| state.connections), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_is_not_finished_and_ends_it() {
+    let house = House::open().await;
+    let options = Options { filename_format: "<TOPIC>/<REV>.log".to_owned(), ..house.options() };
+    std::fs::create_dir(&options.output_dir).expect("a folder");
+    std::fs::write(Path::new(&options.output_dir).join("t"), "a file where the folder should be")
+        .expect("written");
     house.nsqd.push(["one"]);
     let error = house.run(options).await.expect("no panic").expect_err("it cannot write");
-    assert!(error.starts_with("[t/nsq_to_file] ") && error.contains("out"), "{error}");
+    assert!(error.starts_with("[t/nsq_to_file] ") && error.contains("out/t"), "{error}");
     assert!(house.nsqd.finished().is_empty());
 }
 

@@ -11,6 +11,7 @@ use flate2::write::GzEncoder;
 use jiff::Zoned;
 
 use super::Options;
+use super::folders::{make_parent, named, sync_parent, within};
 use super::name::{Name, revised};
 
 /// Writes lines, rotates, syncs. A failure leaves it useless: what was not synced must come again.
@@ -39,6 +40,8 @@ enum Sink {
     Gzip {
         file: Option<File>,
         member: Option<Box<GzEncoder<File>>>,
+        /// Whether there was any member.
+        begun: bool,
         level: u32,
     },
 }
@@ -137,9 +140,9 @@ impl Writer {
         let options = Arc::clone(&self.options);
         for revision in first.. {
             let relative = revised(&name, revision);
-            let path = Path::new(options.working()).join(&relative);
+            let path = within(options.working(), &relative);
             if options.moves() {
-                let there = Path::new(&options.output_dir).join(&relative);
+                let there = within(&options.output_dir, &relative);
                 make_parent(&there)?;
                 if there.exists() {
                     tracing::warn!("{} output file already exists: {}", self.label, there.display());
@@ -195,7 +198,7 @@ impl Writer {
         // The name must survive a loss of power too, before anything in it counts.
         sync_parent(path)?;
         let sink = if options.gzip {
-            Sink::Gzip { file: Some(file), member: None, level: options.gzip_level }
+            Sink::Gzip { file: Some(file), member: None, begun: false, level: options.gzip_level }
         } else {
             Sink::Plain(file)
         };
@@ -205,7 +208,7 @@ impl Writer {
     /// Syncs and closes the file, and moves it to where finished files are.
     pub(super) fn close(&mut self) -> io::Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
-        open.sink.sync()?;
+        open.sink.end()?;
         if self.options.moves() {
             self.hand_over(&open.path)?;
         }
@@ -216,7 +219,7 @@ impl Writer {
     fn hand_over(&self, from: &Path) -> io::Result<()> {
         let (name, first) = self.last.as_ref().expect("a file that was open had a name");
         for revision in *first.. {
-            let to = Path::new(&self.options.output_dir).join(revised(name, revision));
+            let to = within(&self.options.output_dir, &revised(name, revision));
             make_parent(&to)?;
             match fs::hard_link(from, &to) {
                 Ok(()) => {
@@ -243,14 +246,23 @@ impl Sink {
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.write_all(lines),
-            Self::Gzip { file, member, level } => {
+            Self::Gzip { file, member, begun, level } => {
                 if member.is_none() {
+                    *begun = true;
                     let file = file.take().ok_or(io::ErrorKind::BrokenPipe)?;
                     *member = Some(Box::new(GzEncoder::new(file, Compression::new(*level))));
                 }
                 member.as_mut().map_or(Ok(()), |member| member.write_all(lines))
             }
         }
+    }
+
+    /// Syncs for the last time. No bytes at all are no gzip, so a file without messages gets an empty member.
+    fn end(&mut self) -> io::Result<()> {
+        if matches!(self, Self::Gzip { begun: false, .. }) {
+            self.write(&[])?;
+        }
+        self.sync()
     }
 
     /// Ends the member, whose checksum tells what was finished, and syncs.
@@ -277,22 +289,4 @@ fn end_torn_line(file: &mut File) -> io::Result<u64> {
     }
     file.write_all(b"\n")?;
     Ok(1)
-}
-
-fn make_parent(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => {
-            fs::create_dir_all(parent).map_err(|error| named("unable to create", parent, &error))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
-}
-
-fn named(what: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{what} {}: {error}", path.display()))
 }

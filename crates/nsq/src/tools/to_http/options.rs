@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::flag;
 use crate::flags::{self, Flag};
-use crate::tools::common::{one_source, require};
-use crate::tools::pool::Mode;
+use crate::tools::common::require;
+use crate::tools::pool::{MODE, Mode};
+use crate::tools::reading::{Reading, reading_flags};
 
 /// The kind of body that nobody named.
 const CONTENT_TYPE: &str = "application/octet-stream";
@@ -16,7 +17,7 @@ const CONTENT_TYPE: &str = "application/octet-stream";
 pub struct Options {
     pub topic: String,
     pub channel: String,
-    pub max_in_flight: u32,
+    pub reading: Reading,
     pub publishers: u32,
     pub mode: Mode,
     pub sample: f64,
@@ -27,9 +28,6 @@ pub struct Options {
     pub gets: Vec<String>,
     pub posts: Vec<String>,
     pub headers: Vec<String>,
-    pub nsqd_tcp_addresses: Vec<String>,
-    pub lookupd_http_addresses: Vec<String>,
-    pub consumer_opts: Vec<String>,
 }
 
 impl Default for Options {
@@ -37,7 +35,7 @@ impl Default for Options {
         Self {
             topic: String::new(),
             channel: "nsq_to_http".to_owned(),
-            max_in_flight: 200,
+            reading: Reading::default(),
             publishers: 100,
             mode: Mode::HostPool,
             sample: 1.0,
@@ -48,15 +46,19 @@ impl Default for Options {
             gets: Vec::new(),
             posts: Vec::new(),
             headers: Vec::new(),
-            nsqd_tcp_addresses: Vec::new(),
-            lookupd_http_addresses: Vec::new(),
-            consumer_opts: Vec::new(),
         }
     }
 }
 
 impl flags::Options for Options {
     const PROGRAM: &'static str = "nsq_to_http";
+
+    const EXAMPLES: &'static [&'static str] = &[
+        "nsq_to_http -topic=orders -post=http://127.0.0.1:8000/in -nsqd-tcp-address=127.0.0.1:4150",
+        "nsq_to_http -topic=orders -get='http://127.0.0.1:8000/in?m=%s' -nsqd-tcp-address=127.0.0.1:4150",
+        "nsq_to_http -topic=orders -post=http://127.0.0.1:8000/in -consumer-opt=max_attempts,0 \\",
+        "  -lookupd-http-address=127.0.0.1:4161     # never gives a message up, 5 attempts are the default",
+    ];
 
     fn flags() -> &'static [Flag<Self>] {
         FLAGS
@@ -69,7 +71,7 @@ impl flags::Options for Options {
             "--content-type only used with --post",
         )?;
         require(!self.content_type.is_empty(), "--content-type requires a value when used")?;
-        one_source("tcp", &self.nsqd_tcp_addresses, &self.lookupd_http_addresses)?;
+        self.reading.check()?;
         require(!(self.gets.is_empty() && self.posts.is_empty()), "--get or --post required")?;
         require(self.gets.is_empty() || self.posts.is_empty(), "use --get or --post not both")?;
         let one_place = |address: &String| address.matches("%s").count() == 1;
@@ -78,16 +80,12 @@ impl flags::Options for Options {
     }
 }
 
-static FLAGS: &[Flag<Options>] = &[
+static FLAGS: &[Flag<Options>] = reading_flags! {
+    Options:
     flag!(Options.topic, "topic", "the topic to read"),
     flag!(Options.channel, "channel", "the channel to subscribe to"),
-    flag!(Options.max_in_flight, "max-in-flight", "most messages at a time"),
     flag!(Options.publishers, "n", "most requests at a time"),
-    flag!(
-        Options.mode,
-        "mode",
-        "how addresses are chosen: round-robin, hostpool (without those that failed), epsilon-greedy (mostly the fastest)"
-    ),
+    flag!(Options.mode, "mode", MODE),
     flag!(Options.sample, "sample", "which part of the messages to hand on, 0.0 to 1.0"),
     flag!(
         Options.http_client_connect_timeout,
@@ -104,18 +102,7 @@ static FLAGS: &[Flag<Options>] = &[
     flag!(Options.gets, "get", "a URL to GET, where %s becomes the message; may be given many times"),
     flag!(Options.posts, "post", "a URL to POST messages to; may be given many times"),
     flag!(Options.headers, "header", "a header for requests, as 'name: value'; may be given many times"),
-    flag!(Options.nsqd_tcp_addresses, "nsqd-tcp-address", "an nsqd to read from; may be given many times"),
-    flag!(
-        Options.lookupd_http_addresses,
-        "lookupd-http-address",
-        "a lookupd to ask for nsqds; may be given many times"
-    ),
-    flag!(
-        Options.consumer_opts,
-        "consumer-opt",
-        "an option of the consumer, by go-nsq's name, as name,value; may be given many times"
-    ),
-];
+};
 
 #[cfg(test)]
 mod tests {

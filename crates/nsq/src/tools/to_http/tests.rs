@@ -10,8 +10,9 @@ use super::*;
 use crate::client::fake::FakeNsqd;
 use crate::http::{Limits, Listener, serve};
 use crate::tools::pool::Mode;
+use crate::tools::reading::Reading;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// An HTTP server that answers with one status and remembers what it was asked.
 struct Site {
@@ -51,12 +52,7 @@ async fn site(tasks: &TaskGroup, status: u16) -> Site {
 }
 
 fn options(nsqd: &FakeNsqd) -> Options {
-    Options {
-        topic: "t".to_owned(),
-        nsqd_tcp_addresses: vec![nsqd.address.clone()],
-        consumer_opts: ["backoff_multiplier,1ms", "default_requeue_delay,1ms"].map(str::to_owned).to_vec(),
-        ..Options::default()
-    }
+    Options { topic: "t".to_owned(), reading: Reading::of(&nsqd.address), ..Options::default() }
 }
 
 /// Runs until all `bodies` are finished; what the sites heard, sorted.
@@ -133,7 +129,7 @@ async fn a_get_must_be_answered_with_200() {
     let tasks = TaskGroup::new();
     let (nsqd, site) = (FakeNsqd::start(&tasks).await, site(&tasks, 204).await);
     let mut options = Options { gets: vec![format!("{}/%s", site.url)], ..options(&nsqd) };
-    options.consumer_opts.push("max_attempts,2".to_owned());
+    options.reading.consumer_opts.push("max_attempts,2".to_owned());
     hand_over(options, &nsqd, &["x"]).await;
     assert_eq!(site.heard.lock().len(), 2, "tried as often as it may be, then given up");
 }

@@ -2,8 +2,9 @@
 
 use crate::flag;
 use crate::flags::{self, Flag};
-use crate::tools::common::{one_source, require};
-use crate::tools::pool::Mode;
+use crate::tools::common::require;
+use crate::tools::pool::{MODE, Mode};
+use crate::tools::reading::{Reading, reading_flags};
 
 /// What nsq_to_nsq can be told. Fields are flags.
 #[derive(Clone, PartialEq, Debug)]
@@ -12,16 +13,13 @@ pub struct Options {
     pub topics: Vec<String>,
     pub channel: String,
     pub destination_topic: String,
-    pub max_in_flight: u32,
+    pub reading: Reading,
     pub status_every: u32,
     pub mode: Mode,
-    pub nsqd_tcp_addresses: Vec<String>,
-    pub lookupd_http_addresses: Vec<String>,
     pub destination_nsqd_tcp_addresses: Vec<String>,
     pub whitelist_json_fields: Vec<String>,
     pub require_json_field: String,
     pub require_json_value: String,
-    pub consumer_opts: Vec<String>,
     pub producer_opts: Vec<String>,
 }
 
@@ -31,16 +29,13 @@ impl Default for Options {
             topics: Vec::new(),
             channel: "nsq_to_nsq".to_owned(),
             destination_topic: String::new(),
-            max_in_flight: 200,
+            reading: Reading::default(),
             status_every: 250,
             mode: Mode::HostPool,
-            nsqd_tcp_addresses: Vec::new(),
-            lookupd_http_addresses: Vec::new(),
             destination_nsqd_tcp_addresses: Vec::new(),
             whitelist_json_fields: Vec::new(),
             require_json_field: String::new(),
             require_json_value: String::new(),
-            consumer_opts: Vec::new(),
             producer_opts: Vec::new(),
         }
     }
@@ -48,6 +43,14 @@ impl Default for Options {
 
 impl flags::Options for Options {
     const PROGRAM: &'static str = "nsq_to_nsq";
+
+    const EXAMPLES: &'static [&'static str] = &[
+        "nsq_to_nsq -topic=orders -nsqd-tcp-address=127.0.0.1:4150 -destination-nsqd-tcp-address=10.0.0.2:4150",
+        "nsq_to_nsq -topic=orders -destination-topic=paid -require-json-field=state -require-json-value=paid \\",
+        "  -lookupd-http-address=127.0.0.1:4161 -destination-nsqd-tcp-address=10.0.0.2:4150",
+        "nsq_to_nsq -topic=orders -consumer-opt=max_attempts,0 -lookupd-http-address=127.0.0.1:4161 \\",
+        "  -destination-nsqd-tcp-address=10.0.0.2:4150  # never gives a message up, 5 attempts are the default",
+    ];
 
     fn flags() -> &'static [Flag<Self>] {
         FLAGS
@@ -62,12 +65,13 @@ impl flags::Options for Options {
             "--destination-topic is invalid",
         )?;
         require(valid(&self.channel), "--channel is invalid")?;
-        one_source("tcp", &self.nsqd_tcp_addresses, &self.lookupd_http_addresses)?;
+        self.reading.check()?;
         require(!self.destination_nsqd_tcp_addresses.is_empty(), "--destination-nsqd-tcp-address required")
     }
 }
 
-static FLAGS: &[Flag<Options>] = &[
+static FLAGS: &[Flag<Options>] = reading_flags! {
+    Options:
     flag!(Options.topics, "topic", "a topic to read; may be given many times"),
     flag!(Options.channel, "channel", "the channel to subscribe to"),
     flag!(
@@ -75,19 +79,8 @@ static FLAGS: &[Flag<Options>] = &[
         "destination-topic",
         "the topic to publish to (the one it was read from if not given)"
     ),
-    flag!(Options.max_in_flight, "max-in-flight", "most messages at a time"),
     flag!(Options.status_every, "status-every", "log how long publications take after so many; 0 for never"),
-    flag!(
-        Options.mode,
-        "mode",
-        "how destinations are chosen: round-robin, hostpool (without those that failed), epsilon-greedy (mostly the fastest)"
-    ),
-    flag!(Options.nsqd_tcp_addresses, "nsqd-tcp-address", "an nsqd to read from; may be given many times"),
-    flag!(
-        Options.lookupd_http_addresses,
-        "lookupd-http-address",
-        "a lookupd to ask for nsqds; may be given many times"
-    ),
+    flag!(Options.mode, "mode", MODE),
     flag!(
         Options.destination_nsqd_tcp_addresses,
         "destination-nsqd-tcp-address",
@@ -105,16 +98,11 @@ static FLAGS: &[Flag<Options>] = &[
         "hand on JSON with this value of that field only"
     ),
     flag!(
-        Options.consumer_opts,
-        "consumer-opt",
-        "an option of the consumer, by go-nsq's name, as name,value; may be given many times"
-    ),
-    flag!(
         Options.producer_opts,
         "producer-opt",
         "an option of the producers, by go-nsq's name, as name,value; may be given many times"
     ),
-];
+};
 
 #[cfg(test)]
 mod tests {

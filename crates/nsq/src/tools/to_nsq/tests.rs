@@ -3,6 +3,7 @@ use base::testkit::eventually;
 use super::*;
 use crate::client::fake::FakeNsqd;
 use crate::tools::pool::Mode;
+use crate::tools::reading::Reading;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -33,9 +34,8 @@ async fn house(tasks: &TaskGroup, destinations: usize) -> (FakeNsqd, Vec<FakeNsq
     }
     let options = Options {
         topics: vec!["t".to_owned()],
-        nsqd_tcp_addresses: vec![from.address.clone()],
+        reading: Reading::of(&from.address),
         destination_nsqd_tcp_addresses: to.iter().map(|nsqd| nsqd.address.clone()).collect(),
-        consumer_opts: ["backoff_multiplier,1ms", "default_requeue_delay,1ms"].map(str::to_owned).to_vec(),
         ..Options::default()
     };
     (from, to, options)
