@@ -19,6 +19,9 @@ use crate::http::{Client, client};
 /// Events that wait for the consumer's task.
 const EVENTS_MAX: usize = 1_024;
 
+/// What topics and channels may be called.
+const NAMES: &str = "it takes 1 to 64 of a-z, A-Z, 0-9, `.`, `_` and `-`, and may end with #ephemeral";
+
 /// The first pause before an nsqd that went away is tried again; each further one is twice as long.
 const RECONNECT_MIN: Duration = Duration::from_millis(250);
 
@@ -59,7 +62,7 @@ impl Consumer {
         tasks: &TaskGroup,
     ) -> Result<Self, String> {
         for name in [topic, channel] {
-            queue::check_name(name).map_err(|_| format!("invalid name {name:?}"))?;
+            queue::check_name(name).map_err(|_| format!("invalid name {name:?}: {NAMES}"))?;
         }
         let patience = Discovery::patience(&config);
         let client = Client::new(client::Options { request_timeout: patience, ..asking })
