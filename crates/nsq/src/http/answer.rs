@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
+use hyper::ext::ReasonPhrase;
 use serde::Serialize;
 
 /// The header that says which form of answer this is.
@@ -14,6 +15,9 @@ pub const NSQ_CONTENT_TYPE_VALUE: HeaderValue = HeaderValue::from_static("nsq; v
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 /// Content type of text answers.
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// What Go calls 413, by its older name.
+const TOO_LARGE: &[u8] = b"Request Entity Too Large";
 
 /// A refusal: a status and the word for it, sent as `{"message":"CODE"}`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +68,11 @@ struct Message<'a> {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        json_with(self.status, &Message { message: &self.code })
+        let mut response = json_with(self.status, &Message { message: &self.code });
+        if self.status == StatusCode::PAYLOAD_TOO_LARGE {
+            response.extensions_mut().insert(ReasonPhrase::from_static(TOO_LARGE));
+        }
+        response
     }
 }
 

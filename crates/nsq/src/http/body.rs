@@ -94,14 +94,7 @@ pub async fn read(request: Request, bytes_max: usize) -> Result<Bytes, Unread> {
 /// # Errors
 /// The same.
 pub async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Result<Bytes, Unread> {
-    let promised = promised_length(&parts.headers);
-    if promised.is_some_and(|length| length > bytes_max) {
-        // Whoever waits for `100 Continue` has sent nothing yet and hears it now.
-        if !parts.headers.contains_key(EXPECT) {
-            discard(&mut body).await;
-        }
-        return Err(Unread::TooLarge);
-    }
+    let promised = check_length(parts, &mut body, bytes_max).await?;
     let Some(first) = next_chunk(&mut body).await? else { return Ok(Bytes::new()) };
     if first.len() > bytes_max {
         discard(&mut body).await;
@@ -125,6 +118,23 @@ pub async fn read_body(parts: &Parts, mut body: Body, bytes_max: usize) -> Resul
         next = next_chunk(&mut body).await?;
     }
     Ok(whole.freeze())
+}
+
+/// The length that a body is said to have, if that is said; to be asked before anything else is looked at
+/// where the length is the first thing that can be wrong.
+///
+/// # Errors
+/// [`Unread::TooLarge`]; what was sent has been thrown away.
+pub async fn check_length(parts: &Parts, body: &mut Body, bytes_max: usize) -> Result<Option<usize>, Unread> {
+    let promised = promised_length(&parts.headers);
+    if promised.is_some_and(|length| length > bytes_max) {
+        // Whoever waits for `100 Continue` has sent nothing yet and hears it now.
+        if !parts.headers.contains_key(EXPECT) {
+            discard(body).await;
+        }
+        return Err(Unread::TooLarge);
+    }
+    Ok(promised)
 }
 
 fn promised_length(headers: &HeaderMap) -> Option<usize> {

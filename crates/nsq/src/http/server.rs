@@ -14,8 +14,9 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use base::tasks::{Stop, TaskGroup};
-use http::Request;
-use hyper::body::Incoming;
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderValue, Request};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -202,11 +203,12 @@ impl Server {
     }
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Result<Response, Infallible> {
+        let expects = request.headers().contains_key(EXPECT) && !request.body().is_end_stream();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(self.bodies.clone());
         let handled = unpanicked(self.router.clone().oneshot(request));
-        Ok(match tokio::time::timeout(self.limits.request_time, handled).await {
+        let mut response = match tokio::time::timeout(self.limits.request_time, handled).await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(panic)) => {
@@ -214,7 +216,12 @@ impl Server {
                 Failure::internal().into_response()
             }
             Err(_) => Failure::new(http::StatusCode::REQUEST_TIMEOUT, "REQUEST_TIMEOUT").into_response(),
-        })
+        };
+        if expects && !response.status().is_success() {
+            // Nobody knows whether the body comes that was asked about, so nothing can follow it.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
     }
 }
 

@@ -116,8 +116,8 @@ struct Info<'a> {
     version: &'static str,
     broadcast_address: &'a str,
     hostname: &'a str,
-    http_port: u16,
-    tcp_port: u16,
+    http_port: i32,
+    tcp_port: i32,
     start_time: i64,
     max_heartbeat_interval: u128,
     max_output_buffer_size: usize,
@@ -133,8 +133,8 @@ async fn info(State(nsqd): Shared) -> Response {
         version: VERSION,
         broadcast_address: &options.broadcast_address,
         hostname: &crate::host::name(),
-        http_port: nsqd.ports.http,
-        tcp_port: nsqd.ports.tcp,
+        http_port: port(nsqd.ports.http, &options.http_address),
+        tcp_port: port(nsqd.ports.tcp, &options.tcp_address),
         start_time: nsqd.start_time().seconds(),
         max_heartbeat_interval: options.max_heartbeat_interval.as_nanos(),
         max_output_buffer_size: options.max_output_buffer_size,
@@ -143,6 +143,11 @@ async fn info(State(nsqd): Shared) -> Response {
         topology_zone: &options.topology_zone,
         topology_region: &options.topology_region,
     })
+}
+
+/// A port as `/info` tells it: -1 of a unix socket.
+fn port(port: u16, address: &str) -> i32 {
+    if port == 0 && !address.is_empty() { -1 } else { port.into() }
 }
 
 async fn stats(State(nsqd): Shared, query: Query) -> Response {

@@ -120,9 +120,9 @@ impl clients::Client for Client {
     }
 }
 
-/// An address without its port.
+/// An address without its port; nothing of what has no port, a unix socket's.
 pub fn host_of(address: &str) -> &str {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = address.rsplit_once(':').map_or("", |(host, _)| host);
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_host_is_an_address_without_its_port() {
-        for (address, host) in [("10.0.0.1:80", "10.0.0.1"), ("[::1]:80", "::1"), ("@", "@")] {
+        for (address, host) in [("10.0.0.1:80", "10.0.0.1"), ("[::1]:80", "::1"), ("@", "")] {
             assert_eq!(host_of(address), host);
         }
     }

@@ -126,7 +126,7 @@ impl Default for Options {
             max_msg_size: 1 << 20,
             max_body_size: 5 << 20,
             max_req_timeout: Duration::from_secs(3600),
-            max_defer_timeout: Duration::from_secs(3600),
+            max_defer_timeout: Duration::ZERO,
             max_heartbeat_interval: Duration::from_secs(60),
             max_rdy_count: 2_500,
             max_output_buffer_size: 64 << 10,
@@ -166,6 +166,15 @@ impl Options {
     /// Whether an experiment was asked for.
     pub fn has_experiment(&self, name: &str) -> bool {
         self.experiments.iter().any(|given| given == name)
+    }
+
+    /// Longest delay of a deferred publication: in nsqd 1.3.0 there is one limit for these and for requeued
+    /// messages.
+    pub fn defer_max(&self) -> Duration {
+        match self.max_defer_timeout {
+            Duration::ZERO => self.max_req_timeout,
+            own => own,
+        }
     }
 }
 
@@ -250,7 +259,7 @@ static FLAGS: &[Flag<Options>] = &[
     flag!(Options.max_msg_size, "max-msg-size", "largest message, in bytes"),
     flag!(Options.max_body_size, "max-body-size", "largest body of one command, in bytes"),
     flag!(Options.max_req_timeout, "max-req-timeout", "longest delay of a requeued message"),
-    flag!(Options.max_defer_timeout, "max-defer-timeout", "longest delay of a deferred publication (Eyrie's own)"),
+    flag!(Options.max_defer_timeout, "max-defer-timeout", "longest delay of a deferred publication, 0: that of a requeued message (Eyrie's own)"),
     flag!(Options.max_heartbeat_interval, "max-heartbeat-interval", "longest time between heartbeats that a client may ask for"),
     flag!(Options.max_rdy_count, "max-rdy-count", "largest RDY of a client"),
     flag!(Options.max_output_buffer_size, "max-output-buffer-size", "largest output buffer that a client may ask for, in bytes"),

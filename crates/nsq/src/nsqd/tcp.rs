@@ -46,7 +46,7 @@ impl Service {
             limits: Limits {
                 message_bytes_max: options.max_msg_size,
                 body_bytes_max: options.max_body_size,
-                defer_max: options.max_defer_timeout,
+                defer_max: options.defer_max(),
                 requeue_max: options.max_req_timeout,
                 rdy_max: options.max_rdy_count,
             },

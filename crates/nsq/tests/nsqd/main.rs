@@ -3,6 +3,7 @@
 mod admin;
 mod api;
 mod auth;
+mod beside;
 mod beyond;
 mod figures;
 mod health;

@@ -250,12 +250,13 @@ impl Channel {
         let percentiles = state.latencies.as_mut().map(|latencies| latencies.percentiles(now_ms));
         let core = &state.core;
         let depth = core.depth();
-        let waiting = core.ready.len() + core.rules.parked_count();
-        let in_memory = waiting.min(self.ground.config.mem_queue_size) as u64;
         ChannelStats {
             name: self.name.clone(),
             depth,
-            backend_depth: if self.stream.is_some() { depth - in_memory } else { 0 },
+            backend_depth: match self.stream {
+                Some(_) => depth.saturating_sub(self.ground.config.mem_queue_size as u64),
+                None => 0,
+            },
             in_flight_count: core.in_flight.len() as u64,
             deferred_count: core.deferred.len() as u64,
             message_count: core.counters.messages,

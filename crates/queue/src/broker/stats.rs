@@ -40,7 +40,7 @@ pub struct TopicStats {
     pub name: Arc<str>,
     /// Messages that no channel has been given.
     pub depth: u64,
-    /// Those of them that are not in memory.
+    /// Those of them beyond `mem_queue_size`: in NSQ the others are in memory only, here all are in the log.
     pub backend_depth: u64,
     /// Messages taken in since the topic was made.
     pub message_count: u64,
@@ -61,7 +61,7 @@ pub struct ChannelStats {
     pub name: Arc<str>,
     /// Messages that wait for a consumer.
     pub depth: u64,
-    /// Those of them that are not in memory.
+    /// Those of them beyond `mem_queue_size`: in NSQ the others are in memory only, here all are in the log.
     pub backend_depth: u64,
     /// Messages that consumers have.
     pub in_flight_count: u64,

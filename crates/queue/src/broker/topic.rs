@@ -423,7 +423,10 @@ impl Topic {
         TopicStats {
             name: self.name.clone(),
             depth,
-            backend_depth: if self.stream.is_some() { depth } else { 0 },
+            backend_depth: match self.stream {
+                Some(_) => depth.saturating_sub(self.ground.config.mem_queue_size as u64),
+                None => 0,
+            },
             message_count: state.message_count,
             message_bytes: state.message_bytes,
             paused: state.is_paused,

@@ -8,7 +8,8 @@ use queue::broker::{NewMessage, Topic};
 
 use super::{Answer, Shared, failed, failure, topics};
 use crate::http::answer::text;
-use crate::http::{Failure, Query, body};
+use crate::http::body::{self, Unread};
+use crate::http::{Failure, Query};
 use crate::nsqd::Options;
 use crate::wire::extra::WORD_BYTES_MAX;
 use crate::wire::{self, Batch};
@@ -29,7 +30,7 @@ impl Sayings {
         let delay = match query.get("defer") {
             None => Duration::ZERO,
             Some(given) => milliseconds(given)
-                .filter(|delay| *delay <= options.max_defer_timeout)
+                .filter(|delay| *delay <= options.defer_max())
                 .ok_or_else(|| Failure::bad_request("INVALID_DEFER"))?,
         };
         let ttl = match query.get("ttl") {
@@ -67,7 +68,10 @@ fn milliseconds(text: &str) -> Option<Duration> {
 fn word(query: &Query, name: &str) -> Result<Option<Box<str>>, Failure> {
     match query.get(name) {
         None => Ok(None),
-        Some(text) if (1..=WORD_BYTES_MAX).contains(&text.len()) => Ok(Some(text.into())),
+        // Two words that are no text could be taken for one.
+        Some(text) if (1..=WORD_BYTES_MAX).contains(&text.len()) && !text.contains('\u{FFFD}') => {
+            Ok(Some(text.into()))
+        }
         Some(_) => Err(Failure::bad_request(format!("INVALID_{}", name.to_ascii_uppercase()))),
     }
 }
@@ -98,8 +102,12 @@ pub(super) async fn one(State(nsqd): Shared, request: Request) -> Answer {
 /// `POST /mpub?topic=[&binary=true]`: a message a line, empty lines left out; or what `MPUB` carries.
 pub(super) async fn many(State(nsqd): Shared, request: Request) -> Answer {
     let options = nsqd.options();
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
+    let too_large = |unread: Unread| unread.failure("BODY_TOO_BIG");
+    body::check_length(&parts, &mut body, options.max_body_size).await.map_err(too_large)?;
     let query = Query::parse(parts.uri.query().unwrap_or_default())?;
+    // As in nsqd, a request whose topic is fine makes it, whatever else is wrong.
+    let topic = nsqd.topic(topics::name(&query)?).await.map_err(|error| failure(&error))?;
     let binary = match query.get("binary") {
         None | Some("false" | "0") => false,
         Some("true" | "1") => true,
@@ -108,13 +116,9 @@ pub(super) async fn many(State(nsqd): Shared, request: Request) -> Answer {
             true
         }
     };
-    let topic_name = topics::name(&query)?;
-    let body = body::read_body(&parts, body, options.max_body_size)
-        .await
-        .map_err(|unread| unread.failure("BODY_TOO_BIG"))?;
-    let topic = nsqd.topic(topic_name).await.map_err(|error| failure(&error))?;
-    let sayings = Sayings::of(&query, &options)?;
+    let body = body::read_body(&parts, body, options.max_body_size).await.map_err(too_large)?;
     let bodies = if binary { packed(body, &options)? } else { lines(&body, options.max_msg_size)? };
+    let sayings = Sayings::of(&query, &options)?;
     if bodies.is_empty() {
         return Ok(text("OK"));
     }
