@@ -33,12 +33,14 @@ test("the list", async ({ page, seeded }) => {
   await signedIn(page, seeded);
   await page.goto(`${seeded.url}/stats`);
   await expect(page.locator(".stats tbody tr")).toHaveCount(30);
+  await expect(page.locator("[data-received]").first()).toBeVisible();
   await look(page, "list");
 });
 
 test("a counter", async ({ page, seeded }) => {
   await signedIn(page, seeded);
   await page.goto(`${seeded.url}/stats/${await seeded.id(COUNTER)}`);
+  await expect(page.getByRole("textbox", { name: /^Timeframe/ })).toBeVisible();
   await look(page, "counter");
 });
 
