@@ -1,7 +1,7 @@
 // nsqadmin's pages as people see them: a picture kept in git, and what axe says. In light, dark and on a phone.
 import type { Page } from "@playwright/test";
 import { faults } from "../support/axe.ts";
-import { Cluster } from "../support/cluster.ts";
+import { Cluster, LONG } from "../support/cluster.ts";
 import { test as base, expect } from "../support/fixtures.ts";
 
 const test = base.extend<object, { cluster: Cluster }>({
@@ -24,6 +24,11 @@ async function still(page: Page): Promise<void> {
     for (let text = texts.nextNode(); text; text = texts.nextNode()) {
       text.nodeValue = text.nodeValue!.replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:4151");
     }
+    // Addresses that may break into lines are several texts.
+    for (const text of document.querySelectorAll(".queues a, .queues span, .faults b")) {
+      const plain = [...text.children].every((child) => child.localName === "wbr");
+      if (plain && /127\.0\.0\.1:\d+/.test(text.textContent!)) text.textContent = text.textContent!.replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:4151");
+    }
     for (const port of document.querySelectorAll("[data-port]")) port.textContent = "4151";
     for (const chart of document.querySelectorAll<SVGElement>(".moved svg, svg.spark")) chart.style.visibility = "hidden";
   });
@@ -36,6 +41,9 @@ async function look(page: Page, name: string): Promise<void> {
   await expect(page).toHaveScreenshot(`nsqadmin-${name}.png`, { fullPage: true });
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   expect(wide, "nothing is wider than the window").toBeLessThanOrEqual(0);
+  if (test.info().project.name !== "phone") return;
+  const hidden = await page.evaluate(() => [...document.querySelectorAll(".scroll")].filter((box) => box.scrollWidth > box.clientWidth).length);
+  expect(hidden, "no figure is beside the window of a phone").toBe(0);
 }
 
 /** Opens a page and waits until rates are known: two samples. */
@@ -76,7 +84,7 @@ test("a channel", async ({ page, cluster }) => {
 
 test("nodes", async ({ page, cluster }) => {
   await open(page, cluster, "/nodes");
-  await expect(page.locator("tbody tr")).toHaveCount(2);
+  await expect(page.locator("tbody tr.parent")).toHaveCount(2);
   await look(page, "nodes");
 });
 
@@ -109,6 +117,22 @@ test("a node that does not answer", async ({ page, cluster }) => {
   await expect(page.getByText("Some did not answer")).toBeVisible();
   await look(page, "troubles");
   cluster.nsqds[1].answers = answers;
+});
+
+test("a channel that nsqlookupd alone knows", async ({ page, cluster }) => {
+  await open(page, cluster, "/topics/returns/refunds");
+  await look(page, "promised");
+});
+
+test("names and numbers of any size", async ({ page, cluster }) => {
+  cluster.extremes();
+  await open(page, cluster, "/");
+  await expect(page.getByText("1 of 3")).toBeVisible();
+  await open(page, cluster, "/?q=long");
+  await look(page, "extremes");
+  await open(page, cluster, `/topics/${LONG}`);
+  await look(page, "extremes-topic");
+  cluster.shop();
 });
 
 test("the first day", async ({ page, cluster }) => {

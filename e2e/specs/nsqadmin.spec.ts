@@ -29,7 +29,7 @@ const test = base.extend<object, { running: Running }>({
     const problems: string[] = [];
     page.on("pageerror", (error) => problems.push(String(error)));
     page.on("console", (message) => {
-      if (message.type() === "error" && !/status of (404|502)|ERR_FAILED/.test(message.text())) problems.push(message.text());
+      if (message.type() === "error" && !/status of (400|404|502)|ERR_FAILED/.test(message.text())) problems.push(message.text());
     });
     await use(page);
     expect(problems, "errors in the browser's console").toEqual([]);
@@ -44,6 +44,13 @@ async function post(url: string, body = ""): Promise<void> {
 }
 
 const publish = ({ nsqd }: Running, topic: string, body = "hello") => post(`${nsqd.url}/pub?topic=${topic}`, body);
+
+/** Counts what a page asks for from now on. */
+function asked(page: Page): { count: number } {
+  const seen = { count: 0 };
+  page.on("request", () => (seen.count += 1));
+  return seen;
+}
 
 /** What a tile of the page says. */
 const tile = (page: Page, name: string) => page.locator(".tile").filter({ has: page.getByText(name, { exact: true }) }).locator("dd");
@@ -111,9 +118,9 @@ test("making a topic and a channel before anybody uses them", async ({ page, run
   await page.getByRole("button", { name: "Make" }).click();
   await expect(page.getByRole("heading", { name: "No nsqd has this topic" })).toBeVisible();
   await page.goto(`${running.admin.url}/lookup`);
-  await expect(page.getByRole("listitem").filter({ hasText: "later" })).toContainText("reports");
+  await expect(page.locator(".abandoned > li", { hasText: "later" })).toContainText("reports");
   await publish(running, "later");
-  await expect(page.getByRole("listitem").filter({ hasText: "later" })).toHaveCount(0);
+  await expect(page.locator(".abandoned > li", { hasText: "later" })).toHaveCount(0);
   await page.goto(`${running.admin.url}/topics/later`);
   await expect(page.getByRole("row", { name: /reports/ }).locator("td.strong")).toContainText("1");
 });
@@ -163,13 +170,85 @@ test("everything works without scripts", async ({ browser, running }) => {
   await context.close();
 });
 
+test("what is not there says so once, and does not ask on and on", async ({ page, running }) => {
+  await page.clock.install();
+  await page.goto(`${running.admin.url}/topics/nothing`);
+  await expect(page.getByRole("heading", { name: "No such topic" })).toBeVisible();
+  await expect(page.locator("eyrie-fresh")).toBeHidden();
+  const after = asked(page);
+  await page.clock.runFor(60_000);
+  expect(after.count, "requests of a page that has nothing to follow").toBe(0);
+  // What to do about it is on the page.
+  await expect(page.locator("pre code")).toContainText(`${running.nsqd.address.HTTP}/pub?topic=nothing`);
+  await page.getByRole("button", { name: "Make the topic now" }).click();
+  await expect(page.getByRole("heading", { name: "No nsqd has this topic" })).toBeVisible();
+});
+
+test("an open page becomes a quiet one when its topic is deleted elsewhere", async ({ page, running }) => {
+  await publish(running, "brief");
+  await page.clock.install();
+  await page.goto(`${running.admin.url}/topics/brief`);
+  await expect(page.locator("eyrie-fresh")).toHaveText("live");
+  await post(`${running.lookupd.url}/topic/delete?topic=brief`);
+  await post(`${running.nsqd.url}/topic/delete?topic=brief`);
+  await expect(async () => {
+    await page.clock.runFor(2_500);
+    await expect(page.getByRole("heading", { name: "No such topic" })).toBeVisible({ timeout: 500 });
+  }).toPass();
+  await expect(page.locator("eyrie-fresh")).toBeHidden();
+  const after = asked(page);
+  await page.clock.runFor(60_000);
+  expect(after.count, "requests after the end").toBe(0);
+});
+
+test("what a form was answered stays until somebody goes back", async ({ page, running }) => {
+  await page.clock.install();
+  await page.goto(`${running.admin.url}/lookup`);
+  await page.locator(".form form").evaluate((form: HTMLFormElement) => (form.noValidate = true));
+  await page.getByRole("textbox", { name: "Topic" }).fill("bad!");
+  await page.getByRole("button", { name: "Make" }).click();
+  const sorry = page.getByText("A name has 1 to 64 of the characters");
+  await expect(sorry).toBeVisible();
+  const after = asked(page);
+  await page.clock.runFor(60_000);
+  expect(after.count, "requests of an answer to a form").toBe(0);
+  await expect(sorry).toBeVisible();
+  await page.getByRole("link", { name: "Back" }).click();
+  await expect(page.getByRole("heading", { name: "Make a topic or channel" })).toBeVisible();
+});
+
+test("a name that nobody needs is forgotten", async ({ page, running }) => {
+  await post(`${running.lookupd.url}/topic/create?topic=dropped`);
+  await post(`${running.lookupd.url}/channel/create?topic=dropped&channel=old`);
+  await page.goto(`${running.admin.url}/lookup`);
+  await page.getByRole("link", { name: "old", exact: true }).click();
+  await expect(page.getByRole("heading", { name: "No nsqd has this channel" })).toBeVisible();
+  await page.getByText("Delete…").click();
+  await page.getByRole("button", { name: "Delete old" }).click();
+  await expect(page.getByText("The channel is deleted everywhere.")).toBeVisible();
+  await page.goto(`${running.admin.url}/lookup`);
+  await expect(page.locator(".abandoned > li", { hasText: "dropped" })).toContainText("no channel");
+});
+
+test("between phone and desk, tables scroll beside names that stay", async ({ page, running }) => {
+  await publish(running, "wide");
+  await post(`${running.nsqd.url}/channel/create?topic=wide&channel=archive`);
+  await page.setViewportSize({ width: 800, height: 900 });
+  await page.goto(`${running.admin.url}/topics/wide`);
+  const table = page.getByRole("region", { name: "Channels, table" });
+  const name = table.getByRole("rowheader").first();
+  const before = await name.boundingBox();
+  const moved = await table.evaluate((region) => ((region.scrollLeft = 60), region.scrollLeft));
+  expect(moved, "the table is wider than the window").toBeGreaterThan(20);
+  expect((await name.boundingBox())!.x).toBeGreaterThan(before!.x - 21);
+});
+
 test("a tombstone takes a topic off a node", async ({ page, running }) => {
   await publish(running, "moving");
   await page.goto(`${running.admin.url}/nodes`);
-  await page.locator("tbody th a").first().click();
-  await expect(page.getByRole("link", { name: "moving" })).toBeVisible();
-  await page.getByText("Take a topic off this node").click();
-  await page.getByRole("combobox", { name: "Topic" }).selectOption("moving");
+  await page.getByRole("link", { name: "moving" }).click();
+  await page.getByRole("link", { name: /^Take off/ }).click();
+  await expect(page.getByRole("combobox", { name: "Topic" })).toHaveValue("moving");
   await page.getByRole("button", { name: "Tombstone it here" }).click();
   await expect(page.getByText("Tombstoned: consumers are no longer sent there")).toBeVisible();
   await expect(page.getByRole("link", { name: "moving" })).toHaveCount(0);
@@ -183,4 +262,6 @@ test("a daemon that is gone is named, and pages mend themselves", async ({ page,
   await expect(page.locator("tbody tr", { hasText: "on no node" }).or(page.getByText("Some did not answer")).first()).toBeVisible({ timeout: 15_000 });
   await running.lookupd.stop();
   await expect(page.getByRole("heading", { name: "Nobody answered" })).toBeVisible({ timeout: 15_000 });
+  await expect(page.getByText(`nsqlookupd at ${running.lookupd.address.HTTP} cannot be reached. Is it running`)).toBeVisible();
+  await expect(page.locator("eyrie-fresh")).toHaveAttribute("state", "waits");
 });

@@ -11,6 +11,9 @@ function producer(n: number, nsqd: Scripted, topics: string[], tombstones: boole
   };
 }
 
+/** The longest name there can be, without a place to break at. */
+export const LONG = `long${"x".repeat(60)}`;
+
 /** Daemons that never move, so that pictures of the pages are the same each time. */
 export class Cluster {
   private constructor(
@@ -59,7 +62,7 @@ export class Cluster {
     const consumers = [
       client("billing-1", 1, { tls: true, tls_version: "TLS1.3", tls_cipher_suite: "TLS_AES_128_GCM_SHA256", snappy: true, topology_zone: "eu-1a", authed: true, auth_identity: "billing" }),
       client("billing-2", 2, { deflate: true, topology_zone: "eu-1b", user_agent: "pynsq/0.9.1" }),
-      client("sampler", 3, { sample_rate: 10, ready_count: 0, user_agent: "nsqjs/0.13.0" }),
+      client("sampler", 3, { client_id: "night shift", sample_rate: 10, ready_count: 0, user_agent: "nsqjs/0.13.0" }),
     ];
     const first = stats([
       { name: "orders", messages: 4_812_304, channels: [
@@ -83,6 +86,22 @@ export class Cluster {
     const info = (n: number, nsqd: Scripted) => producer(n, nsqd, []);
     one.answers = { "/stats": first, "/info": info(1, one), ...changes };
     two.answers = { "/stats": second, "/info": info(2, two), ...changes };
+  }
+
+  /** Two hundred topics and more, the longest names, and numbers with many digits. */
+  extremes(): void {
+    const [one] = this.nsqds;
+    const huge = 9_007_199_254_740_991;
+    const names = [LONG, "long.name-with_places.to-break_at.in.every-part", ...Array.from({ length: 220 }, (_, n) => `topic-${n}`)];
+    const both = { producers: [producer(1, one, names)], channels: [] };
+    for (const lookupd of this.lookupds) {
+      lookupd.answers = { "/topics": { topics: names }, "/nodes": both, "/lookup?topic=": both, "/channels?topic=": { channels: [] } };
+    }
+    const channels = [
+      { name: LONG, depth: huge, disk: huge - 1_000, inFlight: huge, deferred: huge, requeued: huge, timedOut: huge, messages: huge, clients: [client("h".repeat(200), 1)] },
+      { name: "c", clients: [] },
+    ];
+    one.answers["/stats"] = stats(names.map((name) => ({ name, depth: 7, messages: huge, channels: name.startsWith("long") ? channels : [] })), true);
   }
 
   /** As on the first day: nobody has registered. */

@@ -5,7 +5,7 @@
 //! Addresses ─► Cluster ─┬─ read   topics, channels, producers, stats     GET, all at once
 //!                       └─ act    create, delete, pause, empty, tombstone POST, one after another
 //! ```
-//! Read in this order: [`fetch`] (one request, the only door to the network), [`stats`] (what an nsqd
+//! Read in this order: [`fetch`] (one request, the only door to the network), [`problem`], [`stats`] (what an nsqd
 //! tells and how rows add up), [`producer`] (what an nsqlookupd tells), [`read`] and [`act`].
 //!
 //! **Invariants**: nothing is kept between two calls; one that does not answer is a problem beside what
@@ -14,6 +14,7 @@
 
 pub mod act;
 pub mod fetch;
+pub mod problem;
 pub mod producer;
 pub mod read;
 pub mod stats;
@@ -24,6 +25,7 @@ use base::Clock;
 
 pub use act::{Action, Target};
 pub use fetch::Fetch;
+pub use problem::{Cause, Problem, lines};
 pub use producer::Producer;
 pub use stats::{ChannelStats, ClientStats, Latency, TopicStats};
 
@@ -51,27 +53,6 @@ pub struct Seen<T> {
     pub value: T,
     /// One for each request that failed.
     pub problems: Vec<Problem>,
-}
-
-/// A request that failed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
-pub struct Problem {
-    /// Who was asked.
-    pub address: String,
-    /// What went wrong, as the original says it: without the address.
-    pub text: String,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.address, self.text)
-    }
-}
-
-/// The texts in lines.
-pub fn lines(problems: &[Problem]) -> String {
-    let texts: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
-    texts.join("\n")
 }
 
 /// Nobody answered.

@@ -7,7 +7,7 @@
 //! form ────► deeds ─► nsq::admin ─► 303 back, or a page of what was only partly done
 //! ```
 //! Read in this order: [`router()`], [`mod@visit`], [`figures`] (rows as pages show them), [`streams`],
-//! [`topic`], [`channel`], [`nodes`], [`counter`], [`lookup`], [`deeds`], [`filters`].
+//! [`topic`], [`channel`], [`nodes`], [`counter`], [`lookup`], [`missing`], [`deeds`], [`filters`].
 //!
 //! Open pages stay fresh by asking for themselves again and taking over what differs (`ui/src/nsqadmin`):
 //! what is shown is always what the server says, with or without scripts.
@@ -21,6 +21,7 @@ mod deeds;
 mod figures;
 mod filters;
 mod lookup;
+mod missing;
 mod nodes;
 mod streams;
 mod topic;

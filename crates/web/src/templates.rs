@@ -29,6 +29,7 @@ static EMBEDDED: &[(&str, &str)] = embedded![
     "nsqadmin-node.html",
     "nsqadmin-nodes.html",
     "nsqadmin-partly.html",
+    "nsqadmin-promised.html",
     "nsqadmin-streams.html",
     "nsqadmin-topic.html",
     "settings.html",

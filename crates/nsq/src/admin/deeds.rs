@@ -6,7 +6,8 @@ use base64::Engine as _;
 use http::{HeaderMap, header};
 
 use super::{Admin, Notice};
-use crate::cluster::{Action, Error, Problem, Result, Target};
+use crate::cluster::problem::NSQD;
+use crate::cluster::{Action, Cause, Error, Problem, Result, Target};
 
 /// Who asks for a change, as notifications tell it.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +70,8 @@ impl Admin {
         let known = cluster.producers().await?;
         if !known.value.iter().any(|producer| producer.http_address() == node) {
             let text = format!("{node} is no node of this cluster");
-            return Err(Error { daemon: "nsqd", problems: vec![Problem { address: node.to_owned(), text }] });
+            let problem = Problem { address: node.to_owned(), daemon: NSQD, cause: Cause::Stranger, text };
+            return Err(Error { daemon: NSQD, problems: vec![problem] });
         }
         let mut done = cluster.tombstone(topic, node).await?;
         done.problems.splice(0..0, known.problems);

@@ -1,4 +1,5 @@
-//! What graphite knows: one rate of a statsd counter, and its pictures passed through.
+//! What graphite knows: one rate of a statsd counter, its pictures passed through, and where to see more
+//! than the last minutes of something.
 
 use std::time::Duration;
 
@@ -10,8 +11,78 @@ use http::{HeaderValue, StatusCode, Uri, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::Admin;
+use super::rates::Of;
+use super::{Admin, Options};
 use crate::http::{Failure, Query, answer};
+
+/// What of a topic or channel a picture shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figure {
+    /// Messages a second.
+    Rate,
+    /// Messages that wait.
+    Depth,
+}
+
+/// Where graphite draws the last day of something, as nsqd's pushes to statsd name it; none without
+/// `--graphite-url`. With `--proxy-graphite` that is a path behind `base`, else graphite's own address, whose
+/// user and password stay here.
+pub fn picture(options: &Options, base: &str, of: Of<'_>, figure: Figure) -> Option<String> {
+    let graphite: Uri = options.graphite_url.parse().ok()?;
+    let scheme = graphite.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
+    let root = if options.proxy_graphite {
+        base.to_owned()
+    } else {
+        let authority = graphite.authority()?.as_str();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        format!("{scheme}://{host}{}", graphite.path().trim_end_matches('/'))
+    };
+    let target = utf8_percent_encode(&target(options, of, figure), NON_ALPHANUMERIC).to_string();
+    Some(format!("{root}/render?width=1000&height=450&yMin=0&from=-24h&until=-1min&target={target}"))
+}
+
+/// What graphite is to add up and to draw.
+fn target(options: &Options, of: Of<'_>, figure: Figure) -> String {
+    let (node, path) = match of {
+        Of::All => ("*", "topic.*".to_owned()),
+        Of::Node(node) => (node, "topic.*".to_owned()),
+        Of::Topic(topic) => ("*", format!("topic.{}", key(topic))),
+        Of::TopicAt(topic, node) => (node, format!("topic.{}", key(topic))),
+        Of::Channel(topic, channel) => ("*", format!("topic.{}.channel.{}", key(topic), key(channel))),
+        Of::ChannelAt(topic, channel, node) => {
+            (node, format!("topic.{}.channel.{}", key(topic), key(channel)))
+        }
+    };
+    let mut prefix = options.statsd_prefix.replace("%s", &node.replace(['.', ':'], "_"));
+    if !prefix.is_empty() && !prefix.ends_with('.') {
+        prefix.push('.');
+    }
+    let (name, format) = match figure {
+        Figure::Rate => ("message_count", &options.statsd_counter_format),
+        Figure::Depth => ("depth", &options.statsd_gauge_format),
+    };
+    let named = |path: &str| {
+        let series = format!("{prefix}{path}.{name}");
+        if format.is_empty() { series } else { format.replace("%s", &series) }
+    };
+    let mut series = named(&path);
+    // What waits in a topic waits in its channels too.
+    if figure == Figure::Depth && !path.contains(".channel.") {
+        series = format!("{series},{}", named(&format!("{path}.channel.*")));
+    }
+    let seconds = whole_seconds(options.statsd_interval);
+    let sum = match figure {
+        #[expect(clippy::cast_precision_loss, reason = "an interval is far below 2^52 s")]
+        Figure::Rate => format!("scale(sumSeries({series}),{})", 1.0 / seconds as f64),
+        Figure::Depth => format!("sumSeries({series})"),
+    };
+    format!("summarize({sum},\"{seconds}sec\",\"avg\")")
+}
+
+/// A name as statsd keeps it. `*` stands for every name and is none itself.
+fn key(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.*".contains(*c)).collect()
+}
 
 #[derive(Deserialize)]
 struct Target {
@@ -87,4 +158,50 @@ pub(super) async fn render(State(admin): State<Admin>, request: Request) -> Resu
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(url: &str) -> Options {
+        Options { graphite_url: url.to_owned(), ..Options::default() }
+    }
+
+    #[test]
+    fn graphite_is_asked_for_what_nsqd_pushed() {
+        let check =
+            |of, figure, expected: &str| assert_eq!(target(&Options::default(), of, figure), expected);
+        check(
+            Of::Topic("orders#ephemeral"),
+            Figure::Depth,
+            "summarize(sumSeries(stats.gauges.nsq.*.topic.ordersephemeral.depth,\
+             stats.gauges.nsq.*.topic.ordersephemeral.channel.*.depth),\"60sec\",\"avg\")",
+        );
+        check(
+            Of::ChannelAt("orders", "billing", "10.0.0.1:4151"),
+            Figure::Depth,
+            "summarize(sumSeries(stats.gauges.nsq.10_0_0_1_4151.topic.orders.channel.billing.depth),\"60sec\",\"avg\")",
+        );
+        let own = Options {
+            statsd_prefix: "q.".to_owned(),
+            statsd_counter_format: String::new(),
+            statsd_interval: Duration::from_secs(10),
+            ..Options::default()
+        };
+        let all = "summarize(scale(sumSeries(q.topic.*.message_count),0.1),\"10sec\",\"avg\")";
+        assert_eq!(target(&own, Of::All, Figure::Rate), all);
+    }
+
+    #[test]
+    fn a_link_leads_to_graphite_or_through_here() {
+        let link = |options: &Options| picture(options, "/nsq", Of::All, Figure::Rate);
+        assert_eq!(link(&options("")), None);
+        assert_eq!(link(&options("javascript:alert(1)")), None);
+        let direct = link(&options("https://ann:secret@graphite.example/g/")).expect("a link");
+        assert!(direct.starts_with("https://graphite.example/g/render?"), "{direct}");
+        let proxied = Options { proxy_graphite: true, ..options("http://graphite") };
+        let proxied = link(&proxied).expect("a link");
+        assert!(proxied.starts_with("/nsq/render?") && proxied.contains("&from=-24h&"), "{proxied}");
+    }
 }

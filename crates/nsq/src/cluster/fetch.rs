@@ -10,7 +10,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
-use super::{Cluster, Error, Problem, Seen};
+use super::problem::Fault;
+use super::{Cause, Cluster, Error, Problem, Seen};
 use crate::http::Client;
 
 /// The most requests under way at once, of one question to the whole cluster.
@@ -19,8 +20,8 @@ pub const FAN_OUT_MAX: usize = 64;
 /// What stays as it is in a query: what names are made of.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// An answer on its way: its body if the status was 200, else what went wrong in words.
-pub type Fetched = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
+/// An answer on its way: its body if the status was 200, else what went wrong.
+pub type Fetched = Pin<Box<dyn Future<Output = Result<Bytes, Fault>> + Send>>;
 
 /// How the cluster asks. Implementations have timeouts and a largest answer of their own.
 pub trait Fetch: Send + Sync + 'static {
@@ -36,7 +37,7 @@ impl Fetch for Client {
                 Method::GET => client.get(&url).await,
                 _ => client.post(&url, None, body.unwrap_or_default()).await,
             };
-            answer.map_err(|error| error.to_string())
+            answer.map_err(Fault::from)
         })
     }
 }
@@ -49,7 +50,7 @@ impl Cluster {
         addresses: &[String],
         path: &str,
     ) -> Result<Seen<Vec<(String, T)>>, Error> {
-        let mut answers: Vec<Option<Result<T, String>>> = addresses.iter().map(|_| None).collect();
+        let mut answers: Vec<Option<Result<T, Fault>>> = addresses.iter().map(|_| None).collect();
         let mut asked = JoinSet::new();
         let mut waiting = addresses.iter().enumerate();
         loop {
@@ -67,9 +68,13 @@ impl Cluster {
         }
         let mut seen = Seen { value: Vec::new(), problems: Vec::new() };
         for (address, answer) in addresses.iter().zip(answers) {
-            match answer.unwrap_or_else(|| Err(format!("the request to {address} was given up"))) {
+            let given_up = || {
+                let text = format!("the request to {address} was given up");
+                Err(Fault { cause: Cause::Unreachable, text })
+            };
+            match answer.unwrap_or_else(given_up) {
                 Ok(answer) => seen.value.push((address.clone(), answer)),
-                Err(text) => seen.problems.push(Problem { address: address.clone(), text }),
+                Err(fault) => seen.problems.push(fault.of(daemon, address)),
             }
         }
         if seen.value.is_empty() {
@@ -79,21 +84,29 @@ impl Cluster {
     }
 
     /// Posts to each in turn; answers what went wrong.
-    pub(super) async fn post_each(&self, addresses: &[String], path: &str) -> Vec<Problem> {
+    pub(super) async fn post_each(
+        &self,
+        daemon: &'static str,
+        addresses: &[String],
+        path: &str,
+    ) -> Vec<Problem> {
         let mut problems = Vec::new();
         for address in addresses {
             let url = format!("http://{address}/{path}");
-            if let Err(text) = self.fetch.fetch(Method::POST, url, None).await {
-                problems.push(Problem { address: address.clone(), text });
+            if let Err(fault) = self.fetch.fetch(Method::POST, url, None).await {
+                problems.push(fault.of(daemon, address));
             }
         }
         problems
     }
 }
 
-async fn json<T: DeserializeOwned>(fetch: &dyn Fetch, url: String) -> Result<T, String> {
+async fn json<T: DeserializeOwned>(fetch: &dyn Fetch, url: String) -> Result<T, Fault> {
     let body = fetch.fetch(Method::GET, url.clone(), None).await?;
-    serde_json::from_slice(&body).map_err(|error| format!("{url} did not answer as it should: {error}"))
+    serde_json::from_slice(&body).map_err(|error| {
+        let text = format!("{url} did not answer as it should: {error}");
+        Fault { cause: Cause::Unreadable, text }
+    })
 }
 
 /// `name=value`, the value fit for a query.

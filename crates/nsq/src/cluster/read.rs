@@ -5,12 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::fetch::query;
+use super::problem::{LOOKUPD, NSQD};
 use super::producer::{Told, compare};
 use super::{Cluster, Error, Producer, Result, Seen, TopicStats};
-
-/// As errors name the two kinds of daemons.
-const LOOKUPD: &str = "nsqlookupd";
-const NSQD: &str = "nsqd";
 
 #[derive(Deserialize)]
 struct Topics {

@@ -6,7 +6,10 @@ use nsq::cluster::read::Part;
 use nsq::cluster::{ChannelStats, ClientStats, Problem};
 use serde::Serialize;
 
-use super::figures::{ChannelLine, Chart, depth_chart, is_ephemeral, rate_chart, rows, tidied};
+use super::figures::{
+    ChannelLine, Chart, Door, any_door, depth_chart, door, is_ephemeral, rate_chart, rows, tidied,
+};
+use super::missing;
 use super::topic::{is_measured, is_unknown};
 use super::visit::{Answer, Sorry, Visit};
 
@@ -25,7 +28,7 @@ struct View {
     clients: Vec<ClientStats>,
     clients_all: usize,
     measured: bool,
-    tcp_address: String,
+    door: Door,
     problems: Vec<Problem>,
 }
 
@@ -34,10 +37,11 @@ pub(super) async fn channel(visit: Visit, Path((topic, channel)): Path<(String, 
     let admin = visit.admin().clone();
     let cluster = admin.cluster();
     let mut problems = Vec::new();
-    let missing = || Sorry::not_found(format!("There is no channel {channel} of a topic {topic}."));
     let producers = match cluster.topic_producers(&topic).await {
         Ok(seen) => seen.note(&mut problems),
-        Err(error) if is_unknown(&error.problems) => return Err(missing()),
+        Err(error) if is_unknown(&error.problems) => {
+            return Err(missing::channel(&admin, &topic, &channel).await);
+        }
         Err(error) => return Err(error.into()),
     };
     problems.retain(|problem| !is_unknown(std::slice::from_ref(problem)));
@@ -47,17 +51,14 @@ pub(super) async fn channel(visit: Visit, Path((topic, channel)): Path<(String, 
         .filter(|row| row.channel_name == channel)
         .collect();
     let Some(mut total) = ChannelStats::total(&channel, found.iter().copied()) else {
-        return Err(if problems.is_empty() {
-            missing()
-        } else {
-            Sorry::new(http::StatusCode::BAD_GATEWAY, nsq::cluster::lines(&problems))
-        });
+        return absent(&visit, topic, channel, problems).await;
     };
     let mut clients = total.clients.take().unwrap_or_default();
     let clients_all = clients.len();
     clients.truncate(CLIENTS_MAX);
     let rates = admin.rates();
-    let moved = rates.of(Of::Channel(&topic, &channel));
+    let of = Of::Channel(&topic, &channel);
+    let moved = rates.of(of);
     let nodes: Vec<ChannelLine> = found
         .iter()
         .map(|row| ChannelLine::of(row, rates.of(Of::ChannelAt(&topic, &channel, &row.node))))
@@ -66,10 +67,10 @@ pub(super) async fn channel(visit: Visit, Path((topic, channel)): Path<(String, 
         "channel",
         View {
             ephemeral: is_ephemeral(&channel),
-            depth_chart: depth_chart(&admin, &format!("Messages waiting in {channel}"), &moved),
-            rate_chart: rate_chart(&admin, &format!("Messages a second into {channel}"), &moved),
+            depth_chart: depth_chart(&admin, &format!("Messages waiting in {channel}"), of, &moved),
+            rate_chart: rate_chart(&admin, &format!("Messages a second into {channel}"), of, &moved),
             measured: is_measured(nodes.iter().map(|line| &line.stats.e2e_processing_latency)),
-            tcp_address: producers.first().map_or_else(String::new, |nsqd| nsqd.tcp_address()),
+            door: door(&admin, &producers),
             total: ChannelLine::of(&total, moved),
             problems: tidied(problems),
             nodes,
@@ -79,4 +80,30 @@ pub(super) async fn channel(visit: Visit, Path((topic, channel)): Path<(String, 
             channel,
         },
     )
+}
+
+/// A channel that nsqlookupds know and no nsqd has.
+#[derive(Serialize)]
+struct Promised {
+    topic: String,
+    channel: String,
+    door: Door,
+}
+
+/// What is shown of a channel that no nsqd has told of.
+async fn absent(visit: &Visit, topic: String, channel: String, problems: Vec<Problem>) -> Answer {
+    let admin = visit.admin();
+    if !problems.is_empty() {
+        return Err(Sorry::nobody("No nsqd that may have this channel answered.", problems));
+    }
+    let cluster = admin.cluster();
+    let promised = match cluster.has_lookupds() {
+        true => cluster.channels(&topic).await.map(|seen| seen.value).unwrap_or_default(),
+        false => Vec::new(),
+    };
+    if !promised.contains(&channel) {
+        return Err(missing::channel(admin, &topic, &channel).await);
+    }
+    let door = any_door(admin, &[]).await;
+    visit.present("promised", Promised { topic, channel, door })
 }

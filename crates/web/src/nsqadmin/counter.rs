@@ -4,7 +4,7 @@ use nsq::admin::rates::Of;
 use nsq::cluster::Problem;
 use serde::Serialize;
 
-use super::figures::{Chart, chart, recent, whole};
+use super::figures::{Chart, Door, chart, door, recent, whole};
 use super::visit::{Answer, Visit};
 
 /// Channels below the number.
@@ -19,7 +19,7 @@ struct View {
     chart: Chart,
     busiest: Vec<Line>,
     nodes: usize,
-    http_address: String,
+    door: Door,
     problems: Vec<Problem>,
 }
 
@@ -73,14 +73,13 @@ pub(super) async fn counter(visit: Visit) -> Answer {
     for line in &mut lines {
         line.spark = recent(&line.spark);
     }
-    let first = whole.producers.first();
     let view = View {
         messages,
         rate: (!known.is_empty()).then(|| known.iter().sum()),
-        chart: chart(&admin, "Messages a second, all channels", &sum),
+        chart: chart(&admin, "Messages a second, all channels", Of::Channel("*", "*"), &sum),
         busiest: lines,
         nodes: whole.producers.len(),
-        http_address: first.map_or_else(|| "127.0.0.1:4151".to_owned(), nsq::cluster::Producer::http_address),
+        door: door(&admin, &whole.producers),
         problems: whole.problems,
     };
     visit.present("counter", view)

@@ -1,6 +1,7 @@
 //! Rows and charts as the pages show them.
 
 use base::Timestamp;
+use nsq::admin::graphite::{self, Figure};
 use nsq::admin::rates::{Moved, Of, SAMPLE_EVERY, SAMPLES_MAX};
 use nsq::admin::{Admin, Rates};
 use nsq::cluster::read::Part;
@@ -151,6 +152,36 @@ pub(super) async fn rows(
     }
 }
 
+/// Where messages can be sent to and consumers connect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Door {
+    /// Of the HTTP API.
+    pub(super) http: String,
+    /// Of the protocol.
+    pub(super) tcp: String,
+}
+
+/// The first of these nsqds. Where there is none: the first that the options name, or one on this machine.
+pub(super) fn door(admin: &Admin, producers: &[Producer]) -> Door {
+    if let Some(first) = producers.first() {
+        return Door { http: first.http_address(), tcp: first.tcp_address() };
+    }
+    let options = admin.options();
+    let named = options.nsqd_http_addresses.first();
+    let http = named.map_or_else(|| "127.0.0.1:4151".to_owned(), Clone::clone);
+    let host = http.rsplit_once(':').map_or(http.as_str(), |(host, _)| host);
+    Door { tcp: format!("{host}:4150"), http }
+}
+
+/// As [`door`]; of a topic that no nsqd has, any nsqd is one.
+pub(super) async fn any_door(admin: &Admin, producers: &[Producer]) -> Door {
+    if !producers.is_empty() {
+        return door(admin, producers);
+    }
+    let all = admin.cluster().producers().await.map(|seen| seen.value).unwrap_or_default();
+    door(admin, &all)
+}
+
 /// Each problem once.
 pub(super) fn tidied(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_unstable();
@@ -165,24 +196,32 @@ pub(super) struct Chart {
     pub(super) narrow: String,
     /// Whether there is a single figure to show.
     pub(super) any: bool,
+    /// Where graphite shows more of it, if there is one.
+    pub(super) longer: Option<String>,
 }
 
-/// A chart over the whole page. `title` says what it shows, for those who cannot see it.
-pub(super) fn chart(admin: &Admin, title: &str, figures: &[Option<f64>]) -> Chart {
-    draw(admin, title, figures, 0, WIDE)
+/// A chart over the whole page: messages a second. `title` says what it shows, for those who cannot see it.
+pub(super) fn chart(admin: &Admin, title: &str, of: Of<'_>, figures: &[Option<f64>]) -> Chart {
+    draw(admin, title, (of, Figure::Rate), figures, WIDE)
 }
 
 /// One of two charts beside each other: messages a second.
-pub(super) fn rate_chart(admin: &Admin, title: &str, moved: &Moved) -> Chart {
-    draw(admin, title, &moved.rate, 0, HALF)
+pub(super) fn rate_chart(admin: &Admin, title: &str, of: Of<'_>, moved: &Moved) -> Chart {
+    draw(admin, title, (of, Figure::Rate), &moved.rate, HALF)
 }
 
 /// One of two charts beside each other: messages that wait.
-pub(super) fn depth_chart(admin: &Admin, title: &str, moved: &Moved) -> Chart {
-    draw(admin, title, &moved.depth, 1, HALF)
+pub(super) fn depth_chart(admin: &Admin, title: &str, of: Of<'_>, moved: &Moved) -> Chart {
+    draw(admin, title, (of, Figure::Depth), &moved.depth, HALF)
 }
 
-fn draw(admin: &Admin, title: &str, figures: &[Option<f64>], slot: usize, size: (u32, u32)) -> Chart {
+fn draw(
+    admin: &Admin,
+    title: &str,
+    (of, figure): (Of<'_>, Figure),
+    figures: &[Option<f64>],
+    size: (u32, u32),
+) -> Chart {
     let step_seconds = i64::try_from(SAMPLE_EVERY.as_secs()).unwrap_or(1);
     let length = step_seconds * i64::try_from(SAMPLES_MAX).unwrap_or(1);
     let start = Timestamp::from_seconds(admin.clock().now().seconds() - length);
@@ -202,8 +241,9 @@ fn draw(admin: &Admin, title: &str, figures: &[Option<f64>], slot: usize, size: 
         window: Window { start, step_seconds, count: figures.len() },
         figures: figures.to_vec(),
         previous: Vec::new(),
-        slot,
+        slot: usize::from(figure == Figure::Depth),
     };
     let narrow = chart::Spec { width: NARROW.0, height: NARROW.1, ..spec.clone() };
-    Chart { wide: chart::svg(&spec), narrow: chart::svg(&narrow), any: !known.is_empty() }
+    let longer = graphite::picture(&admin.options(), &admin.base_path(), of, figure);
+    Chart { wide: chart::svg(&spec), narrow: chart::svg(&narrow), any: !known.is_empty(), longer }
 }

@@ -19,7 +19,28 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
     env.add_filter("rate", |rate: Option<f64>| {
         rate.map(|rate| if rate < 10.0 { (rate * 10.0).round() / 10.0 } else { rate.round() })
     });
+    env.add_filter("breakable", |text: &str| Value::from_safe_string(breakable(text)));
     env.add_filter("quantile", |quantile: f64| format!("p{}", short(quantile * 100.0)));
+}
+
+/// A name or address that may break into lines behind its dots, colons and dashes instead of anywhere.
+fn breakable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '.' | ':' | '-' | '_' | '/' => {
+                out.push(letter);
+                out.push_str("<wbr>");
+            }
+            letter => out.push(letter),
+        }
+    }
+    out
 }
 
 /// `1.2 ms`
@@ -42,7 +63,7 @@ fn nanos(nanos: f64) -> String {
 /// `1.2 MiB`
 fn bytes(bytes: f64) -> String {
     let (mut size, mut unit) = (bytes, "B");
-    for larger in ["KiB", "MiB", "GiB", "TiB", "PiB"] {
+    for larger in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
         if size < 1_024.0 {
             break;
         }
@@ -66,6 +87,12 @@ fn lasting(nanos: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_break_where_people_would() {
+        assert_eq!(breakable("queue-1.example:4151"), "queue-<wbr>1.<wbr>example:<wbr>4151");
+        assert_eq!(breakable("<b title='x'>&\""), "&lt;b title=&#39;x&#39;&gt;&amp;&quot;");
+    }
 
     #[test]
     fn durations_are_short() {

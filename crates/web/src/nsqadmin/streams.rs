@@ -5,7 +5,7 @@ use nsq::admin::rates::Of;
 use nsq::cluster::Problem;
 use serde::{Deserialize, Serialize};
 
-use super::figures::{Chart, TopicLine, chart, whole};
+use super::figures::{Chart, Door, TopicLine, chart, door, whole};
 use super::visit::{Answer, Visit};
 
 /// Lines on a page.
@@ -44,8 +44,7 @@ struct View {
     rate: Option<f64>,
     chart: Chart,
     /// Where a first message can be sent to.
-    http_address: String,
-    tcp_address: String,
+    door: Door,
     what: String,
     problems: Vec<Problem>,
 }
@@ -61,7 +60,6 @@ pub(super) async fn streams(visit: Visit, Query(params): Query<Params>) -> Answe
     let moved = admin.rates().of(Of::All);
     let search: String = params.q.trim().chars().take(SEARCH_CHARS_MAX).collect();
     let sort = SORTS.iter().find(|(key, _)| *key == params.sort).map_or("name", |(key, _)| key);
-    let first = whole.producers.first();
     let mut view = View {
         sort,
         sorts: SORTS,
@@ -72,9 +70,8 @@ pub(super) async fn streams(visit: Visit, Query(params): Query<Params>) -> Answe
         clients: all.iter().map(|line| line.clients).sum(),
         messages: all.iter().map(|line| line.messages).sum(),
         rate: moved.now(),
-        chart: chart(&admin, "Messages a second, all topics", &moved.rate),
-        http_address: first.map_or_else(|| "127.0.0.1:4151".to_owned(), nsq::cluster::Producer::http_address),
-        tcp_address: first.map_or_else(|| "127.0.0.1:4150".to_owned(), nsq::cluster::Producer::tcp_address),
+        chart: chart(&admin, "Messages a second, all topics", Of::All, &moved.rate),
+        door: door(&admin, &whole.producers),
         what: Some(params.what).filter(|what| is_name(what)).unwrap_or_default(),
         problems: whole.problems,
         rows: Vec::new(),

@@ -6,8 +6,11 @@ use nsq::cluster::read::Part;
 use nsq::cluster::{Problem, TopicStats};
 use serde::Serialize;
 
-use super::figures::{ChannelLine, Chart, NodeLine, depth_chart, is_ephemeral, rate_chart, rows, tidied};
-use super::visit::{Answer, Sorry, Visit};
+use super::figures::{
+    ChannelLine, Chart, Door, NodeLine, any_door, depth_chart, is_ephemeral, rate_chart, rows, tidied,
+};
+use super::missing;
+use super::visit::{Answer, Visit};
 
 #[derive(Serialize)]
 struct View {
@@ -28,8 +31,7 @@ struct View {
     /// Channels that only nsqlookupds know.
     promised: Vec<String>,
     measured: bool,
-    http_address: String,
-    tcp_address: String,
+    door: Door,
     problems: Vec<Problem>,
 }
 
@@ -41,13 +43,11 @@ pub(super) async fn topic(visit: Visit, Path(topic): Path<String>) -> Answer {
     let found = cluster.topic_producers(&topic).await;
     let producers = match found {
         Ok(seen) => seen.note(&mut problems),
-        Err(error) if is_unknown(&error.problems) => {
-            return Err(Sorry::not_found(format!("There is no topic {topic}.")));
-        }
+        Err(error) if is_unknown(&error.problems) => return Err(missing::topic(&admin, &topic).await),
         Err(error) => return Err(error.into()),
     };
     if producers.is_empty() && !cluster.has_lookupds() {
-        return Err(Sorry::not_found(format!("No nsqd has a topic {topic}.")));
+        return Err(missing::topic(&admin, &topic).await);
     }
     // One nsqlookupd that has not heard of a topic is not broken.
     problems.retain(|problem| !is_unknown(std::slice::from_ref(problem)));
@@ -66,22 +66,22 @@ pub(super) async fn topic(visit: Visit, Path(topic): Path<String>) -> Answer {
         true => cluster.channels(&topic).await.map(|seen| seen.value).unwrap_or_default(),
         false => Vec::new(),
     };
-    let first = producers.first();
+    let door = any_door(&admin, &producers).await;
+    let of = Of::Topic(&topic);
     visit.present(
         "topic",
         View {
             ephemeral: is_ephemeral(&topic),
             bytes: total.message_bytes,
             rate: moved.now(),
-            rate_chart: rate_chart(&admin, &format!("Messages a second into {topic}"), &moved),
-            depth_chart: depth_chart(&admin, &format!("Messages waiting in {topic}"), &moved),
+            rate_chart: rate_chart(&admin, &format!("Messages a second into {topic}"), of, &moved),
+            depth_chart: depth_chart(&admin, &format!("Messages waiting in {topic}"), of, &moved),
             depth: total.depth + channels.iter().map(|line| line.stats.depth).sum::<i64>(),
             in_flight: channels.iter().map(|line| line.stats.in_flight_count).sum(),
             clients: channels.iter().map(|line| line.stats.client_count).sum(),
             promised: promised.into_iter().filter(|name| !known(name)).collect(),
             measured: is_measured(nodes.iter().map(|line| &line.stats.e2e_processing_latency)),
-            http_address: first.map_or_else(|| "127.0.0.1:4151".to_owned(), |nsqd| nsqd.http_address()),
-            tcp_address: first.map_or_else(|| "127.0.0.1:4150".to_owned(), |nsqd| nsqd.tcp_address()),
+            door,
             total: TopicStats { nodes: None, channels: None, ..total },
             problems: tidied(problems),
             channels,

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use nsq::admin::{Admin, Caller, access};
@@ -15,6 +15,7 @@ use nsq::cluster::{self, Problem};
 use nsq::http::Peer;
 use serde::Serialize;
 
+use super::missing::Missing;
 use crate::Config;
 
 /// What every handler shares.
@@ -47,6 +48,8 @@ pub(super) struct Sorry {
     status: StatusCode,
     message: String,
     problems: Vec<Problem>,
+    /// What to do about what is not there.
+    missing: Option<Box<Missing>>,
 }
 
 /// What the layout of every page knows.
@@ -59,6 +62,8 @@ struct Page<'a> {
     user: &'a str,
     may: bool,
     lookupds: bool,
+    /// Where a new nsqd registers: the first nsqlookupd, on NSQ's own port. None: there is no nsqlookupd.
+    lookupd_tcp: String,
     version: &'static str,
     /// Milliseconds since the epoch.
     now: i64,
@@ -96,16 +101,9 @@ impl Visit {
     /// Renders `view`; `template` without its ends.
     pub(super) fn present(&self, template: &str, view: impl Serialize) -> Answer {
         let done = self.query.split('&').find_map(|part| part.strip_prefix("done="));
-        let page = Page {
-            base: &self.admin().base_path(),
-            path: &self.path,
-            done,
-            user: &self.user,
-            may: self.may,
-            lookupds: self.admin().cluster().has_lookupds(),
-            version: nsq::version::VERSION,
-            now: self.admin().clock().now().millis(),
-        };
+        let base = self.admin().base_path();
+        let page =
+            Page { done, user: &self.user, may: self.may, ..Page::of(self.admin(), &base, &self.path) };
         self.site.render(template, &page, Value::from(Serde(view)))
     }
 
@@ -115,6 +113,26 @@ impl Visit {
             Ok(())
         } else {
             Err(Sorry::new(StatusCode::FORBIDDEN, "Only admins may change something here."))
+        }
+    }
+}
+
+impl<'a> Page<'a> {
+    /// As somebody sees it who may only look.
+    fn of(admin: &Admin, base: &'a str, path: &'a str) -> Self {
+        let cluster = admin.cluster();
+        let lookupd = cluster.addresses().lookupds.first();
+        let host = lookupd.map(|address| address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host));
+        Self {
+            base,
+            path,
+            done: None,
+            user: "",
+            may: false,
+            lookupds: lookupd.is_some(),
+            lookupd_tcp: host.map_or_else(String::new, |host| format!("{host}:4160")),
+            version: nsq::version::VERSION,
+            now: admin.clock().now().millis(),
         }
     }
 }
@@ -135,11 +153,21 @@ impl Site {
 
 impl Sorry {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), problems: Vec::new() }
+        Self { status, message: message.into(), problems: Vec::new(), missing: None }
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, message)
+    }
+
+    /// Not found, with what can be done about it.
+    pub(super) fn missing(message: impl Into<String>, missing: Missing) -> Self {
+        Self { missing: Some(Box::new(missing)), ..Self::not_found(message) }
+    }
+
+    /// One that nobody answered.
+    pub(super) fn nobody(message: impl Into<String>, problems: Vec<Problem>) -> Self {
+        Self { problems, ..Self::new(StatusCode::BAD_GATEWAY, message) }
     }
 }
 
@@ -159,7 +187,7 @@ impl From<cluster::Error> for Sorry {
                 format!("No {daemon} answered as it should. Is one running, and reachable from here?")
             }
         };
-        Self { status: StatusCode::BAD_GATEWAY, message, problems: error.problems }
+        Self::nobody(message, error.problems)
     }
 }
 
@@ -174,19 +202,25 @@ impl IntoResponse for Sorry {
 /// Makes a page of a [`Sorry`].
 pub(super) async fn friendly(State(site): State<Site>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let options = site.admin.options();
+    let user = access::user(&options, request.headers()).unwrap_or_default().to_owned();
+    let may = access::is_admin(&options, request.headers());
     let mut response = next.run(request).await;
     let Some(sorry) = response.extensions_mut().remove::<Sorry>() else { return response };
-    let page = Page {
-        base: &site.admin.base_path(),
-        path: &path,
-        done: None,
-        user: "",
-        may: false,
-        lookupds: site.admin.cluster().has_lookupds(),
-        version: nsq::version::VERSION,
-        now: site.admin.clock().now().millis(),
+    let base = site.admin.base_path();
+    // The middleware stands in front of the base path, the pages behind it.
+    let path = path.strip_prefix(&base).filter(|_| !base.is_empty()).unwrap_or(&path);
+    let page = Page { user: &user, may, ..Page::of(&site.admin, &base, path) };
+    let view = context! {
+        status => sorry.status.as_u16(),
+        message => &sorry.message,
+        problems => Value::from(Serde(&sorry.problems)),
+        missing => Value::from(Serde(&sorry.missing)),
+        form => !reads,
+        // Others may answer soon: the page asks again. Anything else stays until somebody does something.
+        waits => reads && sorry.status == StatusCode::BAD_GATEWAY,
     };
-    let view = context! { status => sorry.status.as_u16(), message => &sorry.message, problems => Value::from(Serde(&sorry.problems)) };
     if let Ok(page) = site.render("failure", &page, view) {
         let html = HeaderValue::from_static("text/html; charset=utf-8");
         *response.body_mut() = page.into_body();

@@ -51,10 +51,13 @@ async fn a_topic_shows_its_channels_and_nodes() {
         "its 2 channels and 1,204,897 waiting messages will be lost on 1 node",
     ]);
     let name_only = house.get("/topics/returns").await;
-    name_only.says(&["No nsqd has this topic", "with the channel archive"]);
+    name_only.says(&[
+        "No nsqd has this topic",
+        "with the channel <a href=\"&#x2f;topics&#x2f;returns/archive\">archive</a>",
+    ]);
     let missing = house.get("/topics/nope").await;
     assert_eq!(missing.status, 404);
-    missing.says(&["There is no topic nope.", "Not here"]);
+    missing.says(&["There is no topic nope.", "No such topic"]);
     house.end().await;
 }
 
@@ -64,7 +67,7 @@ async fn a_channel_shows_who_consumes_it() {
     house.fill();
     let page = house.get("/topics/orders/billing").await;
     page.says(&[
-        "billing-1.example.net",
+        "billing-<wbr>1.<wbr>example.<wbr>net",
         "go-nsq&#x2f;1.1.0&lt;b&gt;",
         "TLS</span>",
         "snappy",
@@ -87,8 +90,20 @@ async fn a_node_shows_what_it_holds() {
     let house = House::new().await;
     house.fill();
     let node = house.nsqd.address.clone();
-    house.get("/nodes").await.says(&["queue-1", "1.3.0", &house.lookupd.address]);
-    house.get(&format!("/nodes/{node}")).await.says(&["orders", "billing", "Tombstone it here"]);
+    let place = house.lookupd.address.rsplit(':').next().expect("host:port").to_owned();
+    house.get("/nodes").await.says(&["queue-<wbr>1", "1.3.0", &place, "href=\"/topics/orders\">orders</a>"]);
+    let page = house.get(&format!("/nodes/{node}")).await;
+    page.says(&[
+        "orders",
+        "billing",
+        "Tombstone it here",
+        "billing-<wbr>1.<wbr>example.<wbr>net",
+        "orders&#x2f;billing",
+    ]);
+    // A line of a topic's page leads here with the topic chosen.
+    house.get("/topics/orders").await.says(&["?off=orders#tombstone"]);
+    let chosen = house.get(&format!("/nodes/{node}?off=orders")).await;
+    chosen.says(&["id=\"tombstone\" open", "<option selected>orders</option>"]);
     assert_eq!(house.get("/nodes/nope:1").await.status, 404);
     house.end().await;
 }
@@ -225,6 +240,109 @@ async fn what_is_not_there_is_a_page_for_people_and_a_code_for_programs() {
     assert_eq!(house.get("/nodes/").await.header("location"), "/nodes");
     let elsewhere = house.get("//evil.example/").await;
     assert_eq!((elsewhere.status, elsewhere.header("location")), (404, ""), "not led away");
+    house.end().await;
+}
+
+/// A page of what is not there has nothing to follow: the page's script sees it by `data-answer`.
+#[tokio::test]
+async fn what_is_missing_comes_with_what_to_do_and_is_not_asked_for_again() {
+    let house = House::new().await;
+    house.fill();
+    let node = house.nsqd.address.replace('/', "");
+    let check = async |path: &str, parts: &[&str]| {
+        let page = house.get(path).await;
+        assert_eq!(page.status, 404, "{path}");
+        page.says(&["data-answer", "Look again"]).says(parts);
+    };
+    let publish = format!("curl -d hello &#x27;http:&#x2f;&#x2f;{node}&#x2f;pub?topic=nope&#x27;");
+    check("/topics/nope", &["No such topic", &publish, "Make the topic now", "q=nope"]).await;
+    let consume = "nsq_tail --topic=orders --channel=nope --nsqd-tcp-address=127.0.0.1:4150";
+    check(
+        "/topics/orders/nope",
+        &["No such channel", consume, "Make the channel now", "To the topic orders"],
+    )
+    .await;
+    check("/nodes/nope:1", &["No such node", "eyrie nsqd --lookupd-tcp-address=127.0.0.1:4160"]).await;
+    let odd = house.get("/topics/no%20name").await;
+    assert!(odd.status == 404 && !odd.text.contains("Make the topic"), "no topic can be called so");
+    house.end().await;
+
+    let house = House::with(|options| options.admin_users = vec!["ann".to_owned()]).await;
+    house.fill();
+    let looks = house.get("/topics/nope").await;
+    assert!(!looks.text.contains("method=\"post\""), "who may only look makes nothing: {}", looks.text);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn an_answer_to_a_form_stays_and_one_that_waits_for_others_does_not() {
+    let house = House::new().await;
+    let refused = house.post("/topics", "topic=bad!").await;
+    refused.says(&["data-answer", "href=\"&#x2f;lookup\">Back</a>"]);
+    house.lookupd.says("/topics", 500, "no").says("/nodes", 500, "no").says("/lookup", 500, "no");
+    let failed = house.post("/topics/orders", "action=pause").await;
+    assert_eq!(failed.status, 502);
+    failed.says(&["data-answer", "&#x2f;topics&#x2f;orders\">Back</a>"]);
+    let waits = house.get("/").await;
+    assert_eq!(waits.status, 502);
+    waits.says(&["data-waits", "looks again by itself"]);
+    assert!(!waits.text.contains("data-answer"));
+    house.end().await;
+}
+
+#[tokio::test]
+async fn first_messages_are_sent_to_a_node_that_is_there() {
+    let house = House::new().await;
+    house.fill();
+    let named_only = house.get("/topics/returns").await;
+    let node = house.nsqd.address.clone();
+    named_only.says(&[&format!("curl -d hello &#x27;http:&#x2f;&#x2f;{node}&#x2f;pub?topic=returns")]);
+    assert!(!named_only.text.contains("4151"), "no port of nobody");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_is_a_name_only_can_be_forgotten() {
+    let house = House::new().await;
+    house.fill();
+    house.get("/lookup").await.says(&["href=\"&#x2f;topics&#x2f;returns/archive\"", "Delete archive"]);
+    let page = house.get("/topics/returns/archive").await;
+    assert_eq!(page.status, 200);
+    page.says(&["No nsqd has this channel", "Delete archive"]);
+    let gone = house.post("/topics/returns/archive", "action=delete").await;
+    assert_eq!(gone.header("location"), "/topics/returns?done=delete-channel");
+    assert_eq!(house.lookupd.posts(), ["/channel/delete?topic=returns&channel=archive"]);
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_went_wrong_is_said_for_people_and_kept_for_experts() {
+    let house = House::new().await;
+    house.fill();
+    let port = house.nsqd.address.rsplit(':').next().expect("host:port").to_owned();
+    house.nsqd.says("/stats", 200, "<html>");
+    house.get("/topics/orders").await.says(&[
+        &format!("nsqd at 127.<wbr>0.<wbr>0.<wbr>1:<wbr>{port}</b> answered, but not as an nsqd does."),
+        "<details><summary>Details</summary><code>http:&#x2f;&#x2f;127.0.0.1",
+    ]);
+    house.nsqd.says("/stats", 500, "disk");
+    house.get("/topics/orders").await.says(&["answered that it cannot do this", "got response 500"]);
+    house.lookupd.says("/lookup?topic=orders", 200, nobody_there());
+    house.get("/topics/orders").await.says(&["cannot be reached. Is it running"]);
+    house.end().await;
+}
+
+/// An nsqd that registered and is not there any more: port 1 of this machine, which nobody listens at.
+fn nobody_there() -> &'static str {
+    r#"{"producers":[{"broadcast_address":"127.0.0.1","http_port":1,"topics":["orders"]}]}"#
+}
+
+#[tokio::test]
+async fn graphite_shows_longer_times_where_there_is_one() {
+    let house = House::with(|options| options.graphite_url = "http://graphite.example".to_owned()).await;
+    house.fill();
+    let link = "href=\"http:&#x2f;&#x2f;graphite.example&#x2f;render?";
+    house.get("/topics/orders").await.says(&[link, "a day in Graphite", "topic%2Eorders%2Emessage%5Fcount"]);
     house.end().await;
 }
 

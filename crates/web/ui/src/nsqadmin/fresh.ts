@@ -1,11 +1,20 @@
 // <eyrie-fresh>: asks for the page again every two seconds and takes over what differs; says whether that works.
+// What waits for others to answer (`data-waits`) is asked for again; what is an answer itself, to a form or of
+// something that is not there (`data-answer`), stays.
 import { morph } from "./morph.ts";
 
 const EVERY_MS = 2000;
 /** Without an answer for so long the figures are old. */
 const STALE_AFTER_MS = 8000;
 
-type State = "connecting" | "live" | "stale" | "offline";
+type State = "live" | "stale" | "offline" | "waits" | "ended";
+const WORDS: Record<State, string> = { live: "live", stale: "stale", offline: "offline", waits: "no answer", ended: "" };
+/** What is read aloud; what is missing here is not worth a word. */
+const ALOUD: Partial<Record<State, string>> = {
+  offline: "No connection to nsqadmin",
+  waits: "No daemon answers nsqadmin",
+  ended: "What this page showed is not there any more",
+};
 
 class EyrieFresh extends HTMLElement {
   #timer = 0;
@@ -19,12 +28,11 @@ class EyrieFresh extends HTMLElement {
     this.#told.className = "unseen";
     this.#told.setAttribute("role", "status");
     this.replaceChildren(this.#word, this.#told);
-    // The answer to a form is not to be asked for again: only what has an address of its own stays fresh.
     if (document.querySelector("[data-answer]")) {
       this.hidden = true;
       return;
     }
-    this.#say("live");
+    this.#say(state(document));
     document.addEventListener("visibilitychange", this.#follow);
     this.#follow();
   }
@@ -56,9 +64,11 @@ class EyrieFresh extends HTMLElement {
       if (asking.signal.aborted) return;
       const known = answer.headers.get("content-type")?.startsWith("text/html");
       if (known) {
-        this.#take(new DOMParser().parseFromString(text, "text/html"));
+        const page = new DOMParser().parseFromString(text, "text/html");
+        const taken = this.#take(page);
         this.#heard = performance.now();
-        this.#say("live");
+        this.#say(state(page));
+        if (taken && page.querySelector("[data-answer]")) return this.#end();
       } else this.#say("offline");
     } catch {
       if (asking.signal.aborted) return;
@@ -69,23 +79,37 @@ class EyrieFresh extends HTMLElement {
     if (this.#asking === asking) this.#follow();
   }
 
-  #take(page: Document): void {
+  /** Nothing is left to ask for. */
+  #end(): void {
+    this.disconnectedCallback();
+    this.#say("ended");
+  }
+
+  /** Whether the page is now what was answered. */
+  #take(page: Document): boolean {
     const main = document.querySelector("main");
     const next = page.querySelector("main");
     // Whoever marks text wants to copy it.
-    if (!main || !next || !getSelection()?.isCollapsed) return;
+    if (!main || !next || !getSelection()?.isCollapsed) return false;
     morph(main, next);
     document.title = page.title;
+    return true;
   }
 
   #say(state: State): void {
     const before = this.getAttribute("state");
     if (before === state) return;
     this.setAttribute("state", state);
-    this.#word.textContent = state;
-    if (state === "offline") this.#told.textContent = "No connection to nsqadmin";
-    else if (before === "offline" && state === "live") this.#told.textContent = "Connected again";
+    this.#word.textContent = WORDS[state];
+    const again = state === "live" && (before === "offline" || before === "waits");
+    const aloud = again ? "Connected again" : ALOUD[state];
+    if (aloud) this.#told.textContent = aloud;
   }
+}
+
+/** What a page says of those whom nsqadmin asks. */
+function state(page: Document): State {
+  return page.querySelector("[data-waits]") ? "waits" : "live";
 }
 
 /** The address of this page, without what was just done: that is told once. */
