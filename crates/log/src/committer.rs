@@ -167,6 +167,7 @@ impl Committer {
         }
         let shared = &self.shared;
         let spare = shared.room.take(piece.length).map_err(Roll::NoRoom)?;
+        shared.plan_next();
         let header = Header {
             form: Form::Whole,
             base: piece.base,

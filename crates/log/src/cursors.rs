@@ -54,11 +54,6 @@ impl Marks {
         marks.chain(of(None)).max().unwrap_or(0)
     }
 
-    /// Whether anybody but this owner has a mark for the stream alone.
-    pub(crate) fn has_others(&self, owner: &str, stream: StreamId) -> bool {
-        self.marks.keys().any(|(name, of)| name != owner && *of == Some(stream.0))
-    }
-
     /// Drops all marks of an owner. True if there were any.
     pub(crate) fn forget(&mut self, owner: &str) -> bool {
         let before = self.marks.len();

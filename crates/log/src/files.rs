@@ -28,6 +28,8 @@ pub trait Files: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file; whoever has it open goes on reading it.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Bytes that are free for this process on the device of a folder.
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
     /// Makes creations, renames and removals in a folder durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 }

@@ -119,6 +119,9 @@ struct State {
     limit: u64,
     /// Whether the very first segment is still to come.
     virgin: bool,
+    /// How long the next segment is to be, and may be if an append needs more.
+    planned: u64,
+    planned_max: u64,
     batch: Batch,
     gate: Gate,
     in_flight: usize,
@@ -140,6 +143,8 @@ impl Gather {
             base,
             limit,
             virgin: limit == 0,
+            planned: limits.segment_bytes,
+            planned_max: u64::MAX,
             batch: Batch::default(),
             gate: Gate::Open,
             in_flight: 0,
@@ -211,6 +216,13 @@ impl Gather {
         {
             return Err(error.clone());
         }
+        if state.next + opening + total > state.limit {
+            let length = self.next_length(&state, opening + total);
+            if length > state.planned_max {
+                // Others may fit: they are not given up for this one.
+                return Err(Error::NoSpace(format!("there is no room for a segment of {length} bytes")));
+            }
+        }
         if opening > 0 {
             self.open_commit(&mut state, total);
         }
@@ -258,15 +270,23 @@ impl Gather {
         state.batch.since = Some(Instant::now());
     }
 
+    /// How long a segment is that begins with an append of so many bytes.
+    fn next_length(&self, state: &State, bytes: u64) -> u64 {
+        let first = if state.virgin { self.limits.first_segment_bytes } else { u64::MAX };
+        let mut length = state.planned.min(first);
+        while length < self.limits.segment_bytes && SEGMENT_HEAD_BYTES + COMMIT_BYTES + bytes > length {
+            length = (2 * length).min(self.limits.segment_bytes);
+        }
+        length
+    }
+
     /// Goes to the next segment if `bytes` do not fit into this one.
     fn make_room(&self, state: &mut State, bytes: u64) {
         let mut roll = state.next + bytes > state.limit;
         if roll {
             state.base = state.limit.next_multiple_of(BASE_ALIGN);
-            let first = self.limits.first_segment_bytes;
-            let small =
-                std::mem::take(&mut state.virgin) && SEGMENT_HEAD_BYTES + COMMIT_BYTES + bytes <= first;
-            state.limit = state.base + if small { first } else { self.limits.segment_bytes };
+            state.limit = state.base + self.next_length(state, bytes);
+            state.virgin = false;
             state.next = state.base + SEGMENT_HEAD_BYTES;
         }
         roll |= state.batch.pieces.is_empty();
@@ -397,6 +417,17 @@ impl Gather {
         if matches!(state.gate, Gate::Open | Gate::Full(_)) {
             state.gate = Gate::Full(error.clone());
         }
+    }
+
+    /// Segments that are begun from now on are so long if their first append fits, else at most `bytes_max`.
+    pub(crate) fn plan(&self, bytes: u64, bytes_max: u64) {
+        let mut state = self.state.lock();
+        (state.planned, state.planned_max) = (bytes, bytes_max);
+    }
+
+    /// How long the next segment is to be.
+    pub(crate) fn planned(&self) -> u64 {
+        self.state.lock().planned
     }
 
     /// There is room again.

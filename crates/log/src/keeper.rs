@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::lengths;
 use crate::room::{Call, Spare};
 use crate::shared::Shared;
 
@@ -75,6 +76,7 @@ impl Keeper {
         if !call.stop {
             self.make_ready(call);
             self.rewrite();
+            shared.plan_next();
         }
         if shared.marks_changed.load(Relaxed) && (call.stop || self.saved.elapsed() >= SAVE_EVERY) {
             self.saved = Instant::now();
@@ -124,12 +126,14 @@ impl Keeper {
             return;
         }
         if call.wanted.is_none() && shared.room.spares() > 0 {
+            shared.plan_next();
             shared.gather.reopen();
             return;
         }
-        match self.lay_out(call.wanted.unwrap_or(shared.config.segment_bytes)) {
+        match self.lay_out(call.wanted) {
             Ok(spare) => {
                 shared.room.put(spare);
+                shared.plan_next();
                 if full {
                     tracing::info!("the log has room again");
                 }
@@ -145,9 +149,17 @@ impl Keeper {
         }
     }
 
-    fn lay_out(&self, bytes: u64) -> Result<Spare, Error> {
+    /// A file of the length that is waited for, else as there is room for.
+    fn lay_out(&self, wanted: Option<u64>) -> Result<Spare, Error> {
         let shared = &self.shared;
-        let quota_bytes = shared.config.quota_bytes;
+        let (usual, quota_bytes) = (shared.config.segment_bytes, shared.config.quota_bytes);
+        let free = shared.free_bytes();
+        let bytes = match wanted {
+            Some(bytes) => Some(bytes).filter(|bytes| lengths::fits(usual, free, *bytes)),
+            None => lengths::fitting(usual, free),
+        };
+        let no_room = || Error::NoSpace(format!("{free} bytes are free, too few for a segment"));
+        let bytes = bytes.ok_or_else(no_room)?;
         if shared.disk_bytes() + bytes > quota_bytes {
             return Err(Error::Quota { quota_bytes });
         }

@@ -7,7 +7,8 @@
 //!                                                 keeper (one thread)
 //! ```
 //! Read in this order: [`record`](Record) (what is kept), `segment` (how it lies in files), `round`
-//! and `gather` (group commit), `committer` and `commits` (whose turn it is), `recovery`, [`Reader`], `cursors`, `reclaim`, `rewrite`
+//! and `gather` (group commit), `lengths` (of segments), `committer` and `commits` (whose turn it is),
+//! `recovery`, [`Reader`], `cursors`, `reclaim`, `rewrite`
 //! and `keeper` (what is freed), [`Log`] (the door), [`files`] (the file system, and a faulty one for
 //! tests). The format and the reasons are in `docs/internals/log.md`.
 //!
@@ -27,6 +28,7 @@ mod segment;
 mod round;
 
 mod gather;
+mod lengths;
 
 mod commits;
 mod committer;

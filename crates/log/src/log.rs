@@ -40,7 +40,8 @@ pub struct Config {
     /// Its folder, of its own. Made if it is not there; that nobody else uses it is the caller's
     /// to see to.
     pub dir: PathBuf,
-    /// Length of a segment file. Default 64 MiB, a multiple of 4 KiB from 4 KiB to 1 GiB.
+    /// Length of a segment file; shorter ones are made where the disk has little room. Default 64 MiB, a
+    /// multiple of 4 KiB from 4 KiB to 1 GiB.
     pub segment_bytes: u64,
     /// Disk quota; appends beyond it fail with kind `Busy`. Default 8 GiB, at least two segments.
     pub quota_bytes: u64,
@@ -105,6 +106,8 @@ pub struct Status {
     pub durable: Lsn,
     /// Files that hold records.
     pub segments: usize,
+    /// How long the next segment is to be: less than usual where the disk has little room.
+    pub next_segment_bytes: u64,
     /// Bytes of all files, spares included.
     pub disk_bytes: u64,
     /// Most bytes of all files.
@@ -203,6 +206,7 @@ impl Log {
             damage: Mutex::new(damage),
             counters: Counters::default(),
         });
+        shared.plan_next();
         let commits = Arc::new(Commits::new(shared.clone(), Committer::new(shared.clone(), active, end)));
         let keeper = Keeper::new(shared.clone());
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
@@ -353,11 +357,6 @@ impl Log {
         Lsn(self.0.shared.marks.lock().furthest(owner, streams))
     }
 
-    /// Whether anybody but `owner` has a mark for this stream alone.
-    pub fn has_other_owners(&self, owner: &str, stream: StreamId) -> bool {
-        self.0.shared.marks.lock().has_others(owner, stream)
-    }
-
     fn mark(&self, owner: &str, stream: Option<u32>, keep: Lsn) -> Result<(), Error> {
         let shared = &self.0.shared;
         if shared.marks.lock().release(owner, stream, keep.0)? {
@@ -400,6 +399,7 @@ impl Log {
             written: Lsn(progress.written),
             durable: Lsn(progress.durable),
             segments,
+            next_segment_bytes: shared.gather.planned(),
             disk_bytes: shared.disk_bytes(),
             quota_bytes: shared.config.quota_bytes,
             pending_bytes,

@@ -122,6 +122,11 @@ impl Room {
         Call { wanted: state.wanted, low: std::mem::take(&mut state.low), stop: state.stop }
     }
 
+    /// How long one is that is ready.
+    pub(crate) fn ready_bytes(&self) -> Option<u64> {
+        self.state.lock().spares.first().map(|spare| spare.bytes)
+    }
+
     /// How many are ready.
     pub(crate) fn spares(&self) -> usize {
         self.state.lock().spares.len()

@@ -10,7 +10,7 @@ use base::ErrorKind;
 use base::testkit::eventually;
 use common::{all, clock, number, numbers, open_on, record};
 use eyrie_log::files::Faulty;
-use eyrie_log::{Config, Durability, Log, Lsn, Record};
+use eyrie_log::{Config, Durability, Log, Lsn, NewRecord, Record, StreamId};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -177,6 +177,53 @@ async fn a_used_up_quota_is_busy_until_cursors_move() {
     }
     assert!(numbers(&log).ends_with(&taken));
     assert!(log.status().freed > 20);
+}
+
+#[tokio::test]
+async fn a_disk_of_less_than_a_usual_segment_is_used_and_used_again() {
+    let disk = Faulty::new();
+    disk.space_left(Some(200_000));
+    let (mut log, _) = open_on(&disk, 256 << 10);
+    log.release("reader", Lsn(1)).unwrap();
+    for round in 0..20 {
+        let taken = fill(&log, round * 10_000, Durability::Disk).await;
+        assert!(taken.len() > 1_000, "round {round}: {} records", taken.len());
+        assert!(log.status().full.is_some_and(|why| why.contains("bytes are free")), "{:?}", log.status());
+        assert!(numbers(&log).ends_with(&taken), "round {round}");
+        if round % 5 == 0 {
+            log.close().unwrap();
+            let recovery;
+            (log, recovery) = open_on(&disk, 256 << 10);
+            assert!(recovery.damaged.is_empty(), "{:?}", recovery.damaged);
+            assert!(numbers(&log).ends_with(&taken), "round {round}, after a restart");
+        }
+        // Only whole segments are freed: half of it is room enough to go on, and soon all.
+        let kept = all(&log, &[])[taken.len() / 2].lsn;
+        log.release("reader", kept).unwrap();
+        goes_on(&log, round * 10_000 + 9_000).await;
+        log.release("reader", log.status().written).unwrap();
+        let freed = || async { (log.status().segments == 1).then_some(()) };
+        eventually(PATIENCE, "all but the last segment are freed", freed).await;
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_into_a_short_segment_gets_one_or_is_refused() {
+    let disk = Faulty::new();
+    disk.space_left(Some(200_000));
+    let (log, _) = open_on(&disk, 256 << 10);
+    let large = |bytes: usize| NewRecord { stream: StreamId(1), kind: 1, payload: vec![7; bytes].into() };
+    log.append(&[record(1, 0)], Durability::Disk).unwrap().await.unwrap();
+    let first = log.status().disk_bytes;
+    assert!(first < 64 << 10, "{first}");
+    log.append(&[large(100_000)], Durability::Disk).unwrap().await.unwrap();
+    let refused = match log.append(&[large(100_000)], Durability::Disk) {
+        Ok(append) => append.await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert_eq!(refused.kind(), ErrorKind::Busy, "{refused}");
+    goes_on(&log, 1).await;
+    assert_eq!(all(&log, &[]).iter().map(|it| it.payload.len()).collect::<Vec<_>>(), [4, 100_000, 5]);
 }
 
 #[tokio::test]

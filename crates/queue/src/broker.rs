@@ -45,12 +45,13 @@ mod channel;
 mod takeover;
 mod topic;
 
+mod deleted;
 mod image;
 mod journal;
 mod recovery;
 mod snapshot;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -185,12 +186,29 @@ impl Broker {
             topics: RwLock::default(),
         }));
         let recovered = broker.start(image, records);
-        broker.release_deleted();
+        broker.0.release_deleted();
         let _inside = ground.runtime.enter();
         ground.tasks.spawn("queue journal", journal::run(ground.clone()));
         ground.tasks.spawn("expired messages", sweep(Arc::downgrade(&broker.0), ground.tasks.stop_signal()));
         ground.tasks.spawn("queue snapshots", snapshot::run(Arc::downgrade(&broker.0), ground.clone()));
         Ok((broker, recovered))
+    }
+
+    /// The topics that a broker has left in a queue on which none is open now; what they keep stays on the disk
+    /// until a broker deletes them. Blocking.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn left_behind(
+        queue: &Queue,
+        dir: &Path,
+        reserved_prefixes: &[String],
+    ) -> Result<Vec<String>, Error> {
+        let journal = queue.topics().into_iter().find(|topic| topic.name() == journal::TOPIC);
+        let Some(journal) = journal else { return Ok(Vec::new()) };
+        let config = Config { reserved_prefixes: reserved_prefixes.to_vec(), ..Config::default() };
+        let (image, _) = recovery::recover(queue, dir, &config, journal.stream())?;
+        Ok(image.topics.into_values().map(|topic| topic.name).collect())
     }
 
     /// Makes topics and channels from an image.
@@ -207,23 +225,6 @@ impl Broker {
             self.0.topics.write().insert(topic.name.clone(), topic);
         }
         recovered
-    }
-
-    /// Frees the messages of topics that were deleted when that could not be told to the log, or before
-    /// a kill.
-    fn release_deleted(&self) {
-        let inner = &self.0;
-        let known: HashSet<_> = inner.topics.read().values().filter_map(|topic| topic.stream).collect();
-        for topic in inner.queue.topics() {
-            let stream = topic.stream();
-            let is_known = stream == inner.ground.journal.stream || known.contains(&stream);
-            // What somebody else reads is his, though this broker was not told that names which begin so are.
-            let is_ours = inner.ground.config.is_ours(topic.name())
-                && !inner.ground.log.has_other_owners(snapshot::OWNER, stream);
-            if !is_known && is_ours {
-                inner.release_all(stream);
-            }
-        }
     }
 
     /// Finds or makes a topic.

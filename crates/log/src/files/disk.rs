@@ -1,9 +1,12 @@
 //! The machine's own file system.
 #![allow(unsafe_code)]
 
+use std::ffi::CString;
 use std::fs;
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +51,19 @@ impl Files for Disk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        let path = CString::new(dir.as_os_str().as_bytes())?;
+        let mut found = MaybeUninit::<libc::statvfs>::uninit();
+        // SAFETY: the path ends in a zero and outlives the call, which fills in `found` where it returns 0.
+        let found = unsafe {
+            match libc::statvfs(path.as_ptr(), found.as_mut_ptr()) {
+                0 => found.assume_init(),
+                _ => return Err(io::Error::last_os_error()),
+            }
+        };
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

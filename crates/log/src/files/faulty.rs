@@ -40,6 +40,7 @@ struct State {
 struct Faults {
     syncs_fail: bool,
     syncs_panic: bool,
+    reads_panic: bool,
     writes_fail: bool,
     write_bytes_max: Option<usize>,
     space_bytes: Option<u64>,
@@ -111,6 +112,11 @@ impl Faulty {
     /// From now on every sync panics, as code with a mistake in it would, or none.
     pub fn panic_in_syncs(&self, panic: bool) {
         self.0.lock().faults.syncs_panic = panic;
+    }
+
+    /// From now on every read panics, as code with a mistake in it would, or none.
+    pub fn panic_in_reads(&self, panic: bool) {
+        self.0.lock().faults.reads_panic = panic;
     }
 
     /// Every sync from now on waits until what is returned is dropped: a slow device, for as long as a test needs.
@@ -288,6 +294,10 @@ impl Files for Faulty {
         Ok(())
     }
 
+    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.0.lock().faults.space_bytes.unwrap_or(u64::MAX))
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.sync()?;
         let mut state = self.0.lock();
@@ -308,6 +318,7 @@ impl File for Open {
         if let Some(gate) = held {
             gate.pass();
         }
+        assert!(!self.disk.0.lock().faults.reads_panic, "a panic that a test asked for");
         let inode = self.inode.lock();
         let start = inode.bytes.len().min(offset as usize);
         let end = inode.bytes.len().min(start + into.len());

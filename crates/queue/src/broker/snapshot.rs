@@ -15,7 +15,8 @@ use base::ErrorKind;
 
 /// Name of the file.
 const NAME: &str = "channels.snapshot";
-/// Taken when the log has grown by so many bytes since the last one,
+/// Taken when the log has grown by so many bytes since the last one, or by a segment if those are shorter:
+/// what is finished is to be freed before a small log is full,
 const EVERY_BYTES: u64 = 64 << 20;
 /// or after so long if anything was written.
 const EVERY: Duration = Duration::from_secs(60);
@@ -26,7 +27,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// and after so many times what that took.
 const AGAIN_PARTS: u32 = 9;
 /// In whose name the log is released.
-pub(crate) const OWNER: &str = "nsq";
+pub(super) const OWNER: &str = "nsq";
 
 /// Proof that whoever holds it is the only one who makes, deletes, pauses or empties something.
 pub(crate) type Control<'a> = MutexGuard<'a, ()>;
@@ -113,11 +114,12 @@ pub(crate) async fn run(broker: std::sync::Weak<Inner>, ground: Arc<super::groun
         let Some(broker) = broker.upgrade() else { return };
         let known = broker.snapshot_position.load(std::sync::atomic::Ordering::Acquire);
         let grown = ground.log.end().0.saturating_sub(known);
-        let is_full = ground.log.status().full.is_some();
+        let status = ground.log.status();
+        let (is_full, every_bytes) = (status.full.is_some(), status.next_segment_bytes.min(EVERY_BYTES));
         // Whatever was told since may be that messages are finished which fill the disk. Nothing need have
         // been told for messages to become too old to be kept.
         let is_wanted = is_wanted || is_full && grown > 0;
-        let is_due = grown >= EVERY_BYTES || (grown > 0 || is_full) && last.elapsed() >= EVERY;
+        let is_due = grown >= every_bytes || (grown > 0 || is_full) && last.elapsed() >= EVERY;
         if !is_due && !is_wanted || broker.topics.read().is_empty() && known == 0 {
             continue;
         }

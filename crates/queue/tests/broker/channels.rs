@@ -141,3 +141,44 @@ async fn names_and_limits() {
     assert!(matches!(house.broker.topic("u").await, Err(Error::Exiting)));
     assert!(house.tasks.drain(SOON).await, "its tasks end");
 }
+
+#[tokio::test]
+async fn an_ephemeral_channel_that_somebody_entered_meanwhile_stays() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t#ephemeral").await.unwrap();
+    let durable = house.broker.topic("durable").await.unwrap();
+    publish(&durable, [1]).await;
+    let channel = topic.channel("c#ephemeral").await.unwrap();
+    let first = channel.subscribe(subscriber()).unwrap();
+    // Somebody makes or deletes something, for as long as the device takes.
+    let slow = disk.hold_syncs();
+    let snapshot = tokio::spawn({
+        let broker = house.broker.clone();
+        async move { broker.snapshot().await }
+    });
+    let writes =
+        async || disk.paths().iter().any(|path| path.ends_with("channels.snapshot.tmp")).then_some(());
+    base::testkit::eventually(SOON, "the snapshot is written", writes).await;
+    drop(first);
+    // The end of the channel waits for that.
+    others_turn().await;
+    let mut second = channel.subscribe(subscriber()).unwrap();
+    second.set_ready(1);
+    drop(slow);
+    snapshot.await.unwrap().unwrap();
+    // Behind the end of the channel, which has waited longer.
+    house.broker.topic("later").await.unwrap();
+    publish(&topic, ["for the second"]).await;
+    assert_eq!(drain(&mut second, 1).await, ["for the second"]);
+    drop(second);
+    let ended = async || house.broker.find_topic("t#ephemeral").is_none().then_some(());
+    base::testkit::eventually(SOON, "the channel and its topic end with the second one", ended).await;
+}
+
+/// Lets other tasks have their turn.
+async fn others_turn() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}

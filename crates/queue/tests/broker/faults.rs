@@ -1,5 +1,5 @@
 //! Full disks and failing ones.
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::ErrorKind;
 use eyrie_queue::broker::{Policy, Subscriber};
@@ -197,4 +197,64 @@ async fn what_a_full_disk_gave_up_of_the_journal_is_told_again() {
         (channel.stats().depth == 0).then_some(())
     };
     base::testkit::eventually(SOON, "a restart knows what was finished", is_known).await;
+}
+
+#[tokio::test]
+async fn publishing_goes_on_soon_after_a_small_full_disk_was_drained() {
+    let disk = Faulty::new();
+    // Far less than two usual segments.
+    disk.space_left(Some(1 << 20));
+    let house = open_with(&disk, log::Config { segment_bytes: 1 << 20, ..log_config() }, config());
+    let topic = house.broker.topic("t").await.unwrap();
+    let mut consumer = topic.channel("c").await.unwrap().subscribe(subscriber()).unwrap();
+    let long = "x".repeat(1_000);
+    for round in 0..3 {
+        consumer.set_ready(0);
+        let mut taken_in = 0;
+        let refused = loop {
+            let outcome = match topic.publish(&[text(&long)]) {
+                Ok(published) => published.await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(()) => taken_in += 1,
+                Err(error) => break error,
+            }
+            assert!(taken_in < 10_000, "the disk is small");
+        };
+        assert_eq!(refused.kind(), ErrorKind::Busy, "{refused}");
+        assert!(taken_in > 300, "round {round}: most of the disk is used: {taken_in}");
+        consumer.set_ready(50);
+        drain(&mut consumer, taken_in).await;
+        let drained = Instant::now();
+        // One that would not fit into the rest of a segment.
+        let after = format!("after {}", "x".repeat(20_000));
+        let goes_on = || async { topic.publish(&[text(&after)]).ok()?.await.ok() };
+        base::testkit::eventually(SOON, "publishing goes on", goes_on).await;
+        assert!(drained.elapsed() < Duration::from_secs(5), "round {round}: {:?}", drained.elapsed());
+        while drain(&mut consumer, 1).await[0] != after {}
+        // The others would be freed once they are missed.
+        house.broker.snapshot().await.unwrap();
+        let freed = || async {
+            let status = house.log.status();
+            (status.segments <= 2 && status.full.is_none()).then_some(())
+        };
+        base::testkit::eventually(SOON, "the rest is freed as well", freed).await;
+    }
+}
+
+#[tokio::test]
+async fn a_panic_while_the_backlog_is_read_ends_no_channel() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    // Published before there is a channel: it is read.
+    publish(&topic, ["kept"]).await;
+    let channel = topic.channel("c").await.unwrap();
+    disk.panic_in_reads(true);
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(1);
+    nothing(&mut consumer).await;
+    disk.panic_in_reads(false);
+    assert_eq!(drain(&mut consumer, 1).await, ["kept"]);
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use eyrie_queue::Error;
-use eyrie_queue::broker::{Config, NewMessage, Place, Policy, Subscriber};
+use eyrie_queue::broker::{Broker, Config, NewMessage, Place, Policy, Subscriber};
 use log::Durability;
 use log::files::{Crash, Faulty};
 
@@ -221,6 +221,58 @@ async fn what_all_channels_are_done_with_leaves_the_disk() {
     house.broker.snapshot().await.unwrap();
     let freed = || async { (house.log.status().segments <= 2).then_some(()) };
     base::testkit::eventually(SOON, "segments are freed", freed).await;
+}
+
+#[tokio::test]
+async fn what_a_broker_has_left_is_known_without_one() {
+    let left = |disk: &Faulty| {
+        let disk = std::sync::Arc::new(disk.crash(Crash::KeepAll));
+        let (log, _) = log::Log::open_on(disk, log_config(), base::Clock::system()).unwrap();
+        let queue = eyrie_queue::Queue::open(log, std::path::Path::new("/data")).unwrap();
+        queue.topic("points.0").unwrap();
+        Broker::left_behind(&queue, std::path::Path::new("/data"), &["points.".to_owned()]).unwrap()
+    };
+    assert!(left(&Faulty::new()).is_empty());
+    let disk = Faulty::new();
+    let house = open(&disk);
+    for name in ["gone", "kept", "kept too"] {
+        publish(&house.broker.topic(&name.replace(' ', "-")).await.unwrap(), [1]).await;
+    }
+    house.broker.snapshot().await.unwrap();
+    house.broker.delete_topic("gone").await.unwrap();
+    assert_eq!(left(&disk), ["kept", "kept-too"]);
+    house.broker.delete_topic("kept").await.unwrap();
+    house.broker.delete_topic("kept-too").await.unwrap();
+    assert!(left(&disk).is_empty());
+}
+
+#[tokio::test]
+async fn a_broker_frees_nothing_that_is_not_its_own() {
+    let disk = Faulty::new();
+    let long = "x".repeat(1_000);
+    let log = {
+        let (log, _) =
+            log::Log::open_on(std::sync::Arc::new(disk.clone()), log_config(), base::Clock::system())
+                .unwrap();
+        let queue = eyrie_queue::Queue::open(log.clone(), std::path::Path::new("/data")).unwrap();
+        let points = queue.topic("points.0").unwrap();
+        drop(queue.subscribe("recorder", std::slice::from_ref(&points), eyrie_queue::Position::default()));
+        for _ in 0..300 {
+            let message = eyrie_queue::NewMessage { topic: &points, payload: long.clone().into() };
+            queue.publish(&[message], Durability::Disk).unwrap().await.unwrap();
+        }
+        log
+    };
+    // A broker that was not told whose the topic is, and the other one's cursors are lost.
+    log.forget("recorder");
+    log.close().unwrap();
+    let house = open(&disk);
+    house.broker.topic("t").await.unwrap();
+    house.broker.snapshot().await.unwrap();
+    house.broker.delete_topic("t").await.unwrap();
+    told(&house).await;
+    let points = house.log.reader(&[log::StreamId(1)], log::Lsn(0)).try_next_batch(1 << 20).unwrap();
+    assert_eq!((points.len(), house.log.status().freed), (300, 0));
 }
 
 #[tokio::test]
