@@ -139,3 +139,13 @@ async fn a_unix_socket_has_no_port_and_its_clients_no_host() {
     let said = ["remote_address", "client_id", "hostname"].map(|name| told[name].as_str().expect(name));
     assert_eq!(said, ["@", "", ""]);
 }
+
+#[tokio::test]
+async fn a_topic_without_channels_has_no_latencies() {
+    let house = House::with(|options| options.e2e_percentiles = vec![0.99]).await;
+    house.does("/pub?topic=t", "x").await;
+    let latency = async || house.stats("topic=t").await["topics"][0]["e2e_processing_latency"].clone();
+    assert_eq!(latency().await, serde_json::json!({ "count": 0, "percentiles": null }));
+    house.does("/channel/create?topic=t&channel=c", "").await;
+    assert_eq!(latency().await["percentiles"][0]["quantile"], 0.99);
+}

@@ -48,7 +48,8 @@ pub struct TopicStats {
     pub message_bytes: u64,
     /// Whether channels are given nothing.
     pub paused: bool,
-    /// Of the time from publishing to finishing, over all channels; none unless configured.
+    /// Of the time from publishing to finishing, over all channels; none unless configured, or without
+    /// channels.
     pub percentiles: Option<Percentiles>,
     /// By name.
     pub channels: Vec<ChannelStats>,

@@ -413,7 +413,8 @@ impl Topic {
         let state = self.state.lock();
         let depth =
             if self.stream.is_some() { state.next_seq - state.given.0 } else { state.held.len() as u64 };
-        let percentiles = (!self.ground.config.percentiles.is_empty()).then(|| {
+        let is_timed = !self.ground.config.percentiles.is_empty() && !state.channels.is_empty();
+        let percentiles = is_timed.then(|| {
             let now_ms = u64::try_from(self.ground.clock.steady().millis()).unwrap_or(0);
             let latencies =
                 state.channels.iter().filter_map(|channel| channel.state.lock().latencies.clone());

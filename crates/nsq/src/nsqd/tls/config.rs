@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 
-use super::verifier::AnyCertificate;
+use super::verifier::{Clients, Verifier};
 use crate::nsqd::Options;
 use crate::nsqd::options::TlsRequired;
 use crate::wire::TlsVersion;
@@ -50,12 +50,14 @@ pub fn server_config(options: &Options) -> Result<Option<Arc<ServerConfig>>, Err
         .with_protocol_versions(versions)
         .map_err(|error| Error(error.to_string()))?;
     let verifier: Arc<dyn ClientCertVerifier> = match options.tls_client_auth_policy.as_str() {
-        "require" => Arc::new(AnyCertificate::new(&provider)),
+        "require" => Arc::new(Verifier::new(&provider, Clients::Anybody)),
         "require-verify" => {
-            let roots = Arc::new(roots(&options.tls_root_ca_file)?);
-            WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+            let known = root_certificates(&options.tls_root_ca_file)?;
+            let roots = Arc::new(roots(&options.tls_root_ca_file, &known)?);
+            let usual = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
                 .build()
-                .map_err(|error| Error(error.to_string()))?
+                .map_err(|error| Error(error.to_string()))?;
+            Arc::new(Verifier::new(&provider, Clients::Known(usual, known)))
         }
         _ => WebPkiClientVerifier::no_client_auth(),
     };
@@ -83,13 +85,17 @@ fn certified(
     }
 }
 
-fn roots(path: &str) -> Result<RootCertStore, Error> {
+fn root_certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     if path.is_empty() {
         return Err(Error("require-verify needs --tls-root-ca-file".to_owned()));
     }
+    certificates(path)
+}
+
+fn roots(path: &str, known: &[CertificateDer<'static>]) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots.add(certificate).map_err(|error| unusable(path, &error))?;
+    for certificate in known {
+        roots.add(certificate.clone()).map_err(|error| unusable(path, &error))?;
     }
     Ok(roots)
 }

@@ -77,9 +77,30 @@ fn client(
         Some(name) => {
             let cert = CertificateDer::from_pem_file(file(&format!("{name}.pem"))).unwrap();
             let key = PrivateKeyDer::from_pem_file(file(&format!("{name}.key"))).unwrap();
-            builder.with_client_auth_cert(vec![cert], key).unwrap()
+            // Unlike `with_client_auth_cert` it reads no certificate.
+            let key = ring::default_provider().key_provider.load_private_key(key).unwrap();
+            let certified = Arc::new(rustls::sign::CertifiedKey::new(vec![cert], key));
+            builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)))
         }
     }
+}
+
+/// A client that shows a certificate that is not its own.
+fn borrowed(
+    version: &'static rustls::SupportedProtocolVersion,
+    cert: &str,
+    key: &str,
+) -> rustls::ClientConfig {
+    let cert = CertificateDer::from_pem_file(file(&format!("{cert}.pem"))).unwrap();
+    let key = PrivateKeyDer::from_pem_file(file(&format!("{key}.key"))).unwrap();
+    let key = ring::default_provider().key_provider.load_private_key(key).unwrap();
+    let certified = Arc::new(rustls::sign::CertifiedKey::new(vec![cert], key));
+    rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Blind))
+        .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)))
 }
 
 fn shown(name: &str) -> rustls::ClientConfig {
@@ -129,6 +150,12 @@ async fn a_policy_of_require_wants_any_certificate_and_reads_its_name() {
     let config = server_config(&options).unwrap().unwrap();
     assert_eq!(met(&config, shown("client")).await.unwrap().common_name, "gauge-7");
     assert_eq!(met(&config, shown("stranger")).await.unwrap().common_name, "stranger");
+    // Of version 1, as `openssl x509 -req` makes them.
+    for version in [&TLS12, &TLS13] {
+        let plain = client(&[version], Some("plain"));
+        assert_eq!(met(&config, plain).await.unwrap().common_name, "gauge-8");
+        met(&config, borrowed(version, "plain", "self-signed")).await.unwrap_err();
+    }
     met(&config, unshown()).await.unwrap_err();
 }
 
@@ -141,6 +168,33 @@ async fn a_policy_of_require_verify_wants_one_of_our_authority() {
     assert_eq!(met(&config, shown("client")).await.unwrap().common_name, "gauge-7");
     met(&config, shown("stranger")).await.unwrap_err();
     met(&config, unshown()).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn certificates_as_openssl_makes_them_are_verified_too() {
+    let policy = Options { tls_client_auth_policy: "require-verify".to_owned(), ..options() };
+    let rooted = |name: &str| {
+        server_config(&Options { tls_root_ca_file: file(name), ..policy.clone() }).unwrap().unwrap()
+    };
+    // The authority, and beside it a certificate that is its own authority.
+    let config = rooted("plain-roots.pem");
+    for version in [&TLS12, &TLS13] {
+        assert_eq!(met(&config, client(&[version], Some("plain"))).await.unwrap().common_name, "gauge-8");
+        let own = client(&[version], Some("self-signed"));
+        assert_eq!(met(&config, own).await.unwrap().common_name, "gauge-9");
+        // Another's certificate is of no use without its key.
+        met(&config, borrowed(version, "plain", "self-signed")).await.unwrap_err();
+        met(&config, borrowed(version, "self-signed", "stranger")).await.unwrap_err();
+    }
+    met(&config, shown("stranger")).await.unwrap_err();
+    met(&config, shown("client")).await.unwrap_err();
+    // Long expired, and nobody in the file signed it.
+    met(&config, shown("old-server")).await.unwrap_err();
+    // Another authority vouches for neither.
+    let other = rooted("ca.pem");
+    for name in ["plain", "self-signed"] {
+        met(&other, shown(name)).await.unwrap_err();
+    }
 }
 
 #[test]
