@@ -215,12 +215,12 @@ mod tests {
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
         let step = prop_oneof![
-            6 => (0u64..3_000, 1u64..400).prop_map(|(from, count)| Step::Insert(from, count)),
-            4 => (0u64..3_000, 1u64..400).prop_map(|(from, count)| Step::Remove(from, count)),
-            1 => (0u64..3_000, 0u64..2_000).prop_map(|(from, count)| Step::Take(from..from + count)),
+            6 => (0u64..1_500, 1u64..300).prop_map(|(from, count)| Step::Insert(from, count)),
+            4 => (0u64..1_500, 1u64..300).prop_map(|(from, count)| Step::Remove(from, count)),
+            1 => (0u64..1_500, 0u64..1_000).prop_map(|(from, count)| Step::Take(from..from + count)),
             1 => Just(Step::Copy),
         ];
-        proptest::collection::vec(step, 1..40)
+        proptest::collection::vec(step, 1..24)
     }
 
     proptest! {
@@ -249,7 +249,7 @@ mod tests {
                     Step::Copy => copies.push((map.clone(), model.clone())),
                 }
                 check(&map, &model);
-                for key in (0..3_500).step_by(7) {
+                for key in (0..2_000).step_by(37) {
                     prop_assert_eq!(map.get(key), model.get(&key).copied());
                     let below = model.range(..=key).next_back().map(|(key, value)| (*key, *value));
                     prop_assert_eq!(map.at_or_below(key), below);

@@ -86,7 +86,7 @@ impl ChannelImage {
         for (seq, special) in progress.special {
             // Who hands a message back takes the attempt back, and may ask for a delay, which is later.
             let is_older = self.special.get(seq).is_some_and(|known| {
-                known.attempts > special.attempts && known.deliver_at_ms >= special.deliver_at_ms
+                known.attempts >= special.attempts && known.deliver_at_ms >= special.deliver_at_ms
             });
             if !is_older && !self.finished.contains(seq) {
                 self.special.insert(seq, special);

@@ -71,6 +71,8 @@ pub(crate) struct State {
     pub(crate) surveyed_upto: Option<Milestone>,
     /// Of an ephemeral topic: what was not given yet.
     pub(crate) held: Vec<(Message, u64)>,
+    /// Of its bodies.
+    pub(crate) held_bytes: usize,
 }
 
 impl State {
@@ -84,6 +86,7 @@ impl State {
             return;
         }
         let held = std::mem::take(&mut self.held);
+        self.held_bytes = 0;
         for channel in &self.channels {
             channel.admit(held.iter().cloned(), now_ms);
             channel.change(|state| {
@@ -366,6 +369,7 @@ impl Topic {
         let (from, given) = {
             let mut state = self.state.lock();
             state.held.clear();
+            state.held_bytes = 0;
             let dropped = state.given.0..state.next_seq;
             for channel in &state.channels {
                 channel.change(|of| {

@@ -3,6 +3,7 @@
 
 mod house;
 
+mod bounds;
 mod channels;
 mod crashes;
 mod delivery;

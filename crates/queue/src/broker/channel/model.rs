@@ -1,4 +1,7 @@
-//! The core against a naive reference: a list of messages, each somewhere.
+//! The core against a naive reference: a list of messages, each somewhere. Its lives end in order and by
+//! kills (`restarts`), with rules and without.
+
+mod restarts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -9,6 +12,8 @@ use super::consumers::{Proximity, Subscriber};
 use super::core::{Core, Limits};
 use crate::Error;
 use crate::broker::message::{Message, MessageId};
+use crate::broker::policy::Policy;
+use restarts::Journal;
 
 const NODE: u16 = 3;
 const TIMEOUT_MS: i64 = 1_000;
@@ -18,6 +23,7 @@ const READY_MAX: usize = 10;
 const DEFERRED_MAX: usize = 40;
 /// Messages read from the log at once.
 const PIECE: usize = 6;
+const LIMITS: Limits = Limits { ready_max: READY_MAX, bytes_max: 4_000, is_ephemeral: false, node_id: NODE };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
@@ -31,6 +37,8 @@ enum Place {
     Deferred {
         until_ms: i64,
     },
+    /// A dead letter, or to become one when it is read.
+    Dead,
     Done,
 }
 
@@ -51,10 +59,14 @@ struct World {
     core: Core,
     dice: Dice,
     now_ms: i64,
+    policy: Policy,
+    journal: Journal,
     /// Everything published, as it lies in the log: by position, which is the number times eight.
     log: Vec<Message>,
     places: Vec<Place>,
     attempts: Vec<u16>,
+    /// Handed out in this life, or failed before it and deferred.
+    tried: Vec<bool>,
     /// Handles of the consumers that are there.
     consumers: BTreeMap<usize, u32>,
     ready: BTreeMap<usize, u64>,
@@ -65,15 +77,19 @@ struct World {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
-        let limits = Limits { ready_max: READY_MAX, bytes_max: 4_000, is_ephemeral: false, node_id: NODE };
+    fn new(seed: u64, policy: Policy) -> Self {
+        let mut core = Core::new(LIMITS, 0, 0, 1_000_000);
+        core.set_rules(&policy);
         let mut world = Self {
-            core: Core::new(limits, 0, 0, 1_000_000),
+            core,
+            policy,
+            journal: Journal::new(),
             dice: Dice(seed),
             now_ms: 1_000_000,
             log: Vec::new(),
             places: Vec::new(),
             attempts: Vec::new(),
+            tried: Vec::new(),
             consumers: BTreeMap::new(),
             ready: BTreeMap::new(),
             paused: false,
@@ -105,15 +121,17 @@ impl World {
             published_ns: self.now_ms * 1_000_000,
             deliver_at_ms: if delay_ms == 0 { 0 } else { self.now_ms + delay_ms },
             expires_ms: 0,
-            key_hash: 0,
+            key_hash: if self.policy.ordered { self.dice.roll(4) } else { 0 },
             attempts: 0,
             in_order: delay_ms == 0,
             body: Bytes::from(vec![0; self.dice.roll(200) as usize]),
         };
         self.log.push(message.clone());
         self.attempts.push(0);
+        self.tried.push(false);
         let until_ms = self.now_ms + delay_ms;
         self.places.push(if delay_ms == 0 { Place::Waits } else { Place::Deferred { until_ms } });
+        self.note_published(&message);
         self.core.admit(message, seq * 8 + 8, self.now_ms);
     }
 
@@ -134,17 +152,23 @@ impl World {
 
     fn fire(&mut self) {
         self.core.fire(self.now_ms);
-        for place in &mut self.places {
-            match *place {
+        for at in 0..self.places.len() {
+            match self.places[at] {
                 Place::Held { until_ms, .. } if until_ms <= self.now_ms => {
                     self.timed_out += 1;
-                    *place = Place::Waits;
+                    self.failed(at, Place::Waits);
                 }
-                Place::Deferred { until_ms } if until_ms <= self.now_ms => *place = Place::Waits,
+                Place::Deferred { until_ms } if until_ms <= self.now_ms => self.places[at] = Place::Waits,
                 _ => {}
             }
         }
         assert!(self.core.next_deadline().is_none_or(|ms| ms > self.now_ms));
+    }
+
+    /// A message was handed out in vain.
+    fn failed(&mut self, at: usize, otherwise: Place) {
+        let is_dead = self.policy.dead_letter_after.is_some_and(|after| self.attempts[at] >= after);
+        self.places[at] = if is_dead { Place::Dead } else { otherwise };
     }
 
     fn held_by(&self, name: usize) -> usize {
@@ -162,16 +186,19 @@ impl World {
         let room = (self.ready[&name] as usize).saturating_sub(self.held_by(name)).min(max);
         let waits = self.places.iter().filter(|place| **place == Place::Waits).count();
         let expected = if self.paused { 0 } else { room.min(waits) };
-        // All of them if they are in memory; at least one if there is one.
+        // All of them if they are in memory; at least one if there is one that nothing holds back.
+        let is_held_back = self.policy != Policy::default();
         assert!(
-            out.len() <= expected && (out.len() == expected || expected > 0 && !out.is_empty()),
+            out.len() <= expected && (out.len() == expected || is_held_back || !out.is_empty()),
             "{expected}"
         );
         for delivery in out {
             let position = delivery.id.position(NODE).expect("our node's");
             let at = position as usize / 8;
             assert_eq!(self.places[at], Place::Waits, "message {at}");
+            self.check_order(at);
             self.attempts[at] += 1;
+            self.tried[at] = true;
             assert_eq!(delivery.attempts, self.attempts[at]);
             assert_eq!(delivery.body, self.log[at].body);
             let until_ms = self.now_ms + TIMEOUT_MS;
@@ -211,15 +238,15 @@ impl World {
             Place::Held { owner, since_ms, .. } if owner == name => {
                 outcome.expect("it has the message");
                 self.requeued += u64::from(what == 2);
-                self.places[at] = match what {
-                    0 | 1 => Place::Done,
-                    2 if delay_ms == 0 => Place::Waits,
-                    2 => Place::Deferred { until_ms: self.now_ms + delay_ms },
+                match what {
+                    0 | 1 => self.places[at] = Place::Done,
+                    2 if delay_ms == 0 => self.failed(at, Place::Waits),
+                    2 => self.failed(at, Place::Deferred { until_ms: self.now_ms + delay_ms }),
                     _ => {
                         let until_ms = (self.now_ms + TIMEOUT_MS).min(since_ms + TIMEOUT_MAX_MS);
-                        Place::Held { owner, since_ms, until_ms }
+                        self.places[at] = Place::Held { owner, since_ms, until_ms };
                     }
-                };
+                }
             }
             Place::Held { .. } => assert!(matches!(outcome, Err(Error::NotOwner))),
             _ => assert!(matches!(outcome, Err(Error::NotInFlight))),
@@ -229,16 +256,55 @@ impl World {
     fn leave(&mut self, name: usize) {
         let Some(place) = self.consumers.remove(&name) else { return };
         self.core.leave(place, false, self.now_ms);
-        for place in &mut self.places {
-            if matches!(place, Place::Held { owner, .. } if *owner == name) {
-                *place = Place::Waits;
+        for at in 0..self.places.len() {
+            if matches!(self.places[at], Place::Held { owner, .. } if owner == name) {
+                self.failed(at, Place::Waits);
             }
+        }
+    }
+
+    /// The topic drops old messages, but for those that are held, and dead letters.
+    fn drop_oldest(&mut self) {
+        let upto = self.core.finished.floor() + self.dice.roll(12);
+        let upto = upto.min(self.log.len() as u64);
+        self.core.drop_below((upto, upto * 8));
+        // Those that were not read yet are no dead letters yet.
+        let dead: Vec<u64> = self.core.rules.dead().iter().map(|letter| letter.seq).collect();
+        for (seq, place) in (0..upto).zip(&mut self.places) {
+            if !matches!(place, Place::Held { .. }) && !dead.contains(&seq) {
+                *place = Place::Done;
+            }
+        }
+    }
+
+    /// Some dead letters are moved.
+    fn bury(&mut self) {
+        let dead: Vec<u64> = self.core.rules.dead().iter().map(|letter| letter.seq).collect();
+        for seq in dead {
+            assert_eq!(self.places[seq as usize], Place::Dead);
+            if self.dice.roll(2) == 0 {
+                self.core.buried(seq);
+                self.places[seq as usize] = Place::Done;
+            }
+        }
+    }
+
+    /// A message was handed out: of its key no other is out or was tried in vain, and none was passed.
+    fn check_order(&self, at: usize) {
+        let key = self.log[at].key_hash;
+        for (other, message) in self.log.iter().enumerate() {
+            if key == 0 || message.key_hash != key || other == at || self.places[other] == Place::Done {
+                continue;
+            }
+            assert!(!self.tried[other], "{other} holds the key of {at}");
+            let is_passed = other < at && message.in_order && self.log[at].in_order;
+            assert!(!is_passed, "{at} came before {other}");
         }
     }
 
     fn step(&mut self) {
         let name = self.dice.roll(4) as usize;
-        match self.dice.roll(40) {
+        match self.dice.roll(46) {
             0..=9 => (0..=self.dice.roll(4)).for_each(|_| self.publish()),
             10..=17 if self.consumers.contains_key(&name) => self.take(name),
             18..=29 => self.answer(),
@@ -258,28 +324,22 @@ impl World {
                 let end = self.core.end;
                 self.core.empty(0..end);
                 self.places.iter_mut().for_each(|place| *place = Place::Done);
+                self.note_emptied();
             }
             38 => {
                 self.paused = !self.paused;
                 self.core.is_paused = self.paused;
+                self.note_paused();
             }
             39 => self.restart(),
+            40 => self.kill(),
+            41 | 42 => self.tell(),
+            43 => self.snapshot(),
+            44 if self.policy.ttl.is_some() => self.drop_oldest(),
+            45 => self.bury(),
             _ => {}
         }
         self.read();
-    }
-
-    /// Nobody is there any more; what was in flight waits.
-    fn restart(&mut self) {
-        let names: Vec<_> = self.consumers.keys().copied().collect();
-        names.into_iter().for_each(|name| self.leave(name));
-        let limits = Limits { ready_max: READY_MAX, bytes_max: 4_000, is_ephemeral: false, node_id: NODE };
-        let image = self.core.image("c");
-        let floor = self.places.iter().position(|place| *place != Place::Done).unwrap_or(self.places.len());
-        assert!(image.position <= floor as u64 * 8, "what is not finished is kept");
-        self.core = Core::from_image(limits, image, (self.core.end, self.core.end * 8), self.now_ms);
-        self.fire();
-        self.join(0);
     }
 
     fn check(&self, seed: u64) {
@@ -294,9 +354,16 @@ impl World {
         // A deferred message behind the backlog waits there until it is read.
         assert_eq!(
             core.depth() + core.deferred.len() as u64,
-            count(|place| *place == Place::Waits) + deferred
+            count(|place| matches!(place, Place::Waits | Place::Dead)) + deferred,
+            "seed {seed}"
         );
-        assert_eq!(core.deferred.len() as u64, deferred, "seed {seed}");
+        let mut later: Vec<usize> = core.deferred.values().map(|deferred| deferred.seq as usize).collect();
+        later.sort_unstable();
+        for at in later.iter().copied() {
+            let is_deferred = matches!(self.places[at], Place::Deferred { .. });
+            assert!(is_deferred, "seed {seed}: {at} is {:?}, {} times", self.places[at], self.attempts[at]);
+        }
+        assert_eq!(later.len() as u64, deferred, "seed {seed}: {later:?}");
         assert_eq!((core.counters.timed_out, core.counters.requeued), (self.timed_out, self.requeued));
         for (name, place) in &self.consumers {
             let consumer = core.consumers.get(*place).expect("it is there");
@@ -308,13 +375,34 @@ impl World {
     }
 }
 
-#[test]
-fn a_channel_is_a_list_of_messages_each_somewhere() {
-    for seed in 0..300 {
-        let mut world = World::new(seed);
+/// How many seeds are tried: a soak says more in `MODEL_SEEDS`.
+fn seeds() -> u64 {
+    std::env::var("MODEL_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
+}
+
+fn live(policy: &Policy) {
+    for seed in 0..seeds() {
+        let mut world = World::new(seed, policy.clone());
         for _ in 0..250 {
             world.step();
             world.check(seed);
         }
+        world.drain(seed);
     }
+}
+
+#[test]
+fn a_channel_is_a_list_of_messages_each_somewhere() {
+    live(&Policy::default());
+}
+
+#[test]
+fn the_same_with_keys_dead_letters_and_drops() {
+    let ttl = Some(Duration::from_secs(1));
+    live(&Policy { ordered: true, dead_letter_after: Some(3), ttl, ..Policy::default() });
+}
+
+#[test]
+fn the_same_with_drops_only() {
+    live(&Policy { ttl: Some(Duration::from_secs(1)), ..Policy::default() });
 }

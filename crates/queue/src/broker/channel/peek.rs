@@ -12,6 +12,8 @@ use crate::broker::record;
 
 /// Most messages one call of [`Channel::peek`] shows.
 pub const PEEK_MAX: usize = 1_000;
+/// Of bodies that are not in memory so many bytes are read for one call, and the one that goes beyond.
+const BODIES_BYTES_MAX: usize = 4 << 20;
 /// Bytes of records read at once.
 const PIECE_BYTES: usize = 256 << 10;
 /// Most pieces of the backlog looked through.
@@ -38,7 +40,7 @@ struct Backlog {
 
 impl Channel {
     /// Shows at most `max` (and at most [`PEEK_MAX`]) of the messages that are ready, in flight and
-    /// deferred, in this order and some of each.
+    /// deferred, in this order and some of each; of those that are in the log only, no more than 4 MiB.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -121,13 +123,15 @@ fn shares(max: usize, counts: [usize; 3]) -> [usize; 3] {
 
 /// The bodies that are in the log, and messages of the backlog.
 fn read(log: &Log, stream: Option<StreamId>, seen: Vec<Seen>, backlog: Backlog) -> Result<Found, Error> {
-    let mut whole = Vec::with_capacity(seen.len());
+    let (mut whole, mut bytes) = (Vec::with_capacity(seen.len()), 0);
     for seen in seen {
         match seen {
             Seen::Whole(message, place) => whole.push((message, place)),
+            Seen::InLog { .. } if bytes >= BODIES_BYTES_MAX => {}
             Seen::InLog { position, attempts, place } => {
                 let found = log.read(Lsn(position))?.filter(|found| Some(found.stream) == stream);
                 let found = found.and_then(|found| record::message(found.lsn.0, &found.payload));
+                bytes += found.as_ref().map_or(0, |message| message.body.len());
                 whole.extend(found.map(|message| (Message { attempts, ..message }, place)));
             }
         }
@@ -142,8 +146,14 @@ fn read(log: &Log, stream: Option<StreamId>, seen: Vec<Seen>, backlog: Backlog) 
             let messages = messages.filter_map(|found| record::message(found.lsn.0, &found.payload));
             let wanted =
                 |message: &Message| message.seq < backlog.end && !backlog.loaded.contains(message.seq);
-            waiting.extend(messages.filter(wanted).take(backlog.wanted - waiting.len()));
-            if is_end || waiting.len() == backlog.wanted {
+            for message in messages.filter(wanted) {
+                if waiting.len() == backlog.wanted || bytes >= BODIES_BYTES_MAX {
+                    return Ok((whole, waiting));
+                }
+                bytes += message.body.len();
+                waiting.push(message);
+            }
+            if is_end {
                 break;
             }
         }

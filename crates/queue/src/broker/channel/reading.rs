@@ -14,6 +14,9 @@ use crate::broker::record;
 
 /// Bytes of records read at once.
 const PIECE_BYTES: usize = 256 << 10;
+/// Due messages are read at once until their bodies have so many bytes; the others when there is room for
+/// them again.
+const DUE_BYTES: usize = 1 << 20;
 /// How long it waits after an error, and for a log that has stopped.
 const AGAIN: Duration = Duration::from_millis(250);
 
@@ -117,13 +120,18 @@ async fn read_on(channel: &Channel, stream: StreamId) {
 }
 
 fn read(log: &Log, stream: StreamId, from: u64, due: Vec<Due>, has_backlog: bool) -> Result<Piece, Error> {
-    let mut recalled = Vec::with_capacity(due.len());
+    let (mut recalled, mut bytes) = (Vec::with_capacity(due.len()), 0);
     for due in due {
+        if bytes >= DUE_BYTES {
+            break;
+        }
         let found =
             log.read(Lsn(due.position))?.filter(|found| found.stream == stream && found.kind == record::KIND);
         let message = found.and_then(|found| record::message(found.lsn.0, &found.payload));
         // Where one was given up by a full log another may lie.
-        recalled.push((due, message.filter(|message| message.seq == due.seq)));
+        let message = message.filter(|message| message.seq == due.seq);
+        bytes += message.as_ref().map_or(0, |message| message.body.len());
+        recalled.push((due, message));
     }
     let mut piece = Piece { messages: Vec::new(), position: from, recalled };
     if has_backlog {
@@ -134,4 +142,31 @@ fn read(log: &Log, stream: StreamId, from: u64, due: Vec<Due>, has_backlog: bool
         piece.position = reader.position().0;
     }
     Ok(piece)
+}
+
+#[cfg(test)]
+mod tests {
+    use log::files::Faulty;
+    use log::{Durability, NewRecord};
+
+    use super::*;
+    use crate::broker::record::Fields;
+
+    #[tokio::test]
+    async fn due_messages_are_read_until_they_have_so_many_bytes() {
+        let clock = base::Clock::system();
+        let (log, _) = Log::open_on(Arc::new(Faulty::new()), log::Config::new("/log"), clock).unwrap();
+        let mut due = Vec::new();
+        for seq in 0..8 {
+            let mut payload = Vec::new();
+            Fields { seq, ..Fields::default() }.encode(&mut payload);
+            payload.resize(payload.len() + (300 << 10), 0);
+            let record = NewRecord { stream: StreamId(1), kind: record::KIND, payload: payload.into() };
+            let position = log.append(&[record], Durability::Os).unwrap().await.unwrap().0;
+            due.push(Due { position, seq, attempts: 0 });
+        }
+        let piece = read(&log, StreamId(1), 0, due, false).unwrap();
+        assert_eq!(piece.recalled.iter().map(|(due, _)| due.seq).collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert!(piece.recalled.iter().all(|(_, message)| message.is_some()));
+    }
 }

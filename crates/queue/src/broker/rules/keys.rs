@@ -60,7 +60,7 @@ impl<T> Keys<T> {
         }
     }
 
-    /// A message is over. If it held a key, the next of that key comes out of the park.
+    /// A message is over. If it held a key, the next of that key comes out of the park and holds it.
     pub(crate) fn done(&mut self, seq: u64) -> Option<T> {
         // Nobody pays for keys who has none.
         if self.holders.is_empty() {
@@ -104,11 +104,13 @@ impl<T> Keys<T> {
 
     fn next(&mut self, key: u64) -> Option<T> {
         let parked = self.parked.get_mut(&key)?;
-        let (_, message) = parked.pop_first()?;
+        let (seq, message) = parked.pop_first()?;
         if parked.is_empty() {
             self.parked.remove(&key);
         }
         self.count -= 1;
+        // It may be over before it is handed out, and until then nobody overtakes it.
+        self.hold(key, seq);
         Some(message)
     }
 }
@@ -137,6 +139,18 @@ mod tests {
         assert_eq!(keys.pass(7, 3, "three"), Some("three"));
         assert_eq!((keys.done(3), keys.done(4), keys.len()), (None, None, 0));
         assert!(keys.held.is_empty() && keys.holders.is_empty() && keys.parked.is_empty());
+    }
+
+    #[test]
+    fn what_expires_before_it_is_handed_out_lets_the_next_one_go() {
+        let mut keys = Keys::default();
+        for seq in 1..5 {
+            keys.pass(7, seq, seq);
+        }
+        assert_eq!(keys.done(1), Some(2));
+        assert_eq!(keys.pass(7, 5, 5), None, "it does not overtake");
+        assert_eq!(keys.done(2), Some(3), "it was over before it was handed out");
+        assert_eq!(keys.forget(&(0..4), &[]), [4], "the same, if it was dropped");
     }
 
     #[test]

@@ -53,6 +53,19 @@ impl Future for Published {
     }
 }
 
+impl State {
+    /// Keeps messages of an ephemeral topic for its first channel. What does not fit is dropped, as NSQ does.
+    fn hold(&mut self, messages: Vec<(Message, u64)>, messages_max: usize, bytes_max: usize) {
+        for held in messages {
+            let bytes = self.held_bytes + held.0.body.len();
+            if self.held.len() < messages_max && bytes <= bytes_max.max(1) {
+                self.held_bytes = bytes;
+                self.held.push(held);
+            }
+        }
+    }
+}
+
 impl Topic {
     /// Takes messages in, side by side and in this order, before it returns; the future only waits for
     /// the level.
@@ -92,9 +105,11 @@ impl Topic {
         }
         if state.is_paused || state.channels.is_empty() {
             if self.stream.is_none() {
-                // What does not fit is dropped, as NSQ does.
-                let room = self.ground.config.mem_queue_size.max(1).saturating_sub(state.held.len());
-                state.held.extend(admitted.into_iter().take(room));
+                state.hold(
+                    admitted,
+                    self.ground.config.mem_queue_size.max(1),
+                    self.ground.config.mem_bytes_max,
+                );
             }
             state.drop_beyond_max();
             return Ok(published);
