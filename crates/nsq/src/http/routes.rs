@@ -33,8 +33,9 @@ async fn not_found() -> Failure {
     Failure::not_found("NOT_FOUND")
 }
 
-/// Where a path is one of `known` but for a slash at its end, doubled slashes, dots or capitals, the
-/// requester is sent there, as by NSQ's router; whoever puts `http://host:4151/` before `/pub` counts on it.
+/// Where a path is one of `known` but for a slash at its end, doubled slashes or dots, the requester is sent
+/// there, as by NSQ's router; whoever puts `http://host:4151/` before `/pub` counts on it. Capitals stay:
+/// they may be a topic's, and there may be another topic without them.
 async fn elsewhere(known: Router, method: Method, uri: Uri) -> Response {
     let mut tried = vec![uri.path().to_owned()];
     for path in respelt(uri.path()) {
@@ -61,7 +62,7 @@ fn respelt(path: &str) -> [String; 3] {
         }
     }
     let end = if path.ends_with('/') && !kept.is_empty() { "/" } else { "" };
-    let clean = format!("/{}{end}", kept.join("/")).to_ascii_lowercase();
+    let clean = format!("/{}{end}", kept.join("/"));
     [other_end(path), clean.clone(), other_end(&clean)]
 }
 

@@ -58,12 +58,13 @@ async fn a_misspelt_path_is_sent_to_the_right_one() {
         ("POST", "//pub?topic=t", Some("/pub?topic=t")),
         ("POST", "/pub/?topic=t", Some("/pub?topic=t")),
         ("POST", "/topic/create/", Some("/topic/create")),
-        ("POST", "/x/../PUB", Some("/pub")),
+        ("POST", "/x/../pub", Some("/pub")),
+        ("GET", "//config/Log_Level", Some("/config/Log_Level")),
         ("GET", "/debug/pprof", Some("/debug/pprof/")),
-        ("GET", "/PING", Some("/ping")),
         // There is a path like it, but not for this method, or there is none.
         ("GET", "//pub?topic=t", None),
-        ("POST", "/PING", None),
+        ("POST", "//ping", None),
+        ("GET", "/PING", None),
         ("GET", "//nope", None),
         ("GET", "/", None),
     ] {
