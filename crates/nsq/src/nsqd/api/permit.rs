@@ -11,12 +11,12 @@ use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 
 use crate::http::{Failure, Peer, Query};
 use crate::nsqd::Nsqd;
-use crate::nsqd::auth::{self, Grants};
+use crate::nsqd::auth::{self, Denied, Grants};
 use crate::nsqd::tls::common_name;
 
 /// Most answers of the auth server that are remembered.
@@ -75,9 +75,15 @@ impl Guard {
             common_name: &caller.common_name,
             secret: &caller.secret,
         };
-        let grants = authority.ask(query).await.map_err(|error| {
-            tracing::error!("HTTP: auth failed - {error}");
-            Failure::unavailable("AUTH_FAILED")
+        let grants = authority.ask(query).await.map_err(|denied| match denied {
+            Denied::Refused(reasons) => {
+                tracing::info!("HTTP: {} is not let in - {reasons}", caller.remote_ip);
+                Failure::new(StatusCode::FORBIDDEN, "UNAUTHORIZED")
+            }
+            Denied::NoAnswer(reasons) => {
+                tracing::error!("HTTP: auth failed - {reasons}");
+                Failure::unavailable("AUTH_FAILED")
+            }
         })?;
         let mut known = self.known.lock();
         if known.len() >= KNOWN_MAX {
@@ -115,7 +121,7 @@ pub(super) async fn check(State(door): State<Door>, request: Request, next: Next
     };
     match guard.grants(caller).await {
         Err(failure) => failure.into_response(),
-        Ok(grants) if suffice(&grants, request.uri()) => next.run(request).await,
+        Ok(grants) if Need::of(request.method(), request.uri()).is_met(&grants) => next.run(request).await,
         Ok(_) => Failure::new(StatusCode::FORBIDDEN, "UNAUTHORIZED").into_response(),
     }
 }
@@ -138,16 +144,44 @@ fn secret(headers: &HeaderMap) -> Option<Vec<u8>> {
     Some(pair[colon + 1..].to_vec())
 }
 
-/// Whoever changes or reads a topic must be one who may publish to it, whoever does so with a channel one
-/// who may subscribe to it; the rest is for everybody who may do anything.
-fn suffice(grants: &Grants, uri: &http::Uri) -> bool {
-    let query = Query::parse(uri.query().unwrap_or_default()).unwrap_or_default();
-    let (topic, channel) = (query.get("topic").unwrap_or_default(), query.get("channel").unwrap_or_default());
-    match uri.path() {
-        "/pub" | "/mpub" => grants.may_publish(topic),
-        path if path.starts_with("/topic/") => grants.may_publish(topic),
-        path if path.starts_with("/channel/") => grants.may_subscribe(topic, channel),
-        _ => grants.count() > 0,
+/// What a request needs its bearer to be granted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Need {
+    /// Anything at all: figures, which hold no message.
+    Something,
+    /// To publish to a topic.
+    Publish(String),
+    /// To subscribe to a channel: who may take its messages may also throw them away.
+    Subscribe(String, String),
+    /// To publish to a topic and to subscribe to all its channels, since it concerns all of them.
+    Rule(String),
+    /// To do everything with every topic, since it concerns the node.
+    Administer,
+}
+
+impl Need {
+    /// A path that is not known here is for administrators, whether there is one or not.
+    fn of(method: &Method, uri: &Uri) -> Self {
+        let query = Query::parse(uri.query().unwrap_or_default()).unwrap_or_default();
+        let said = |name| query.get(name).unwrap_or_default().to_owned();
+        match uri.path() {
+            "/info" | "/stats" | "/metrics" => Self::Something,
+            "/pub" | "/mpub" | "/topic/create" => Self::Publish(said("topic")),
+            "/topic/policy" if method == Method::GET => Self::Publish(said("topic")),
+            path if path.starts_with("/topic/") => Self::Rule(said("topic")),
+            path if path.starts_with("/channel/") => Self::Subscribe(said("topic"), said("channel")),
+            _ => Self::Administer,
+        }
+    }
+
+    fn is_met(&self, grants: &Grants) -> bool {
+        match self {
+            Self::Something => grants.count() > 0,
+            Self::Publish(topic) => grants.may_publish(topic),
+            Self::Subscribe(topic, channel) => grants.may_subscribe(topic, channel),
+            Self::Rule(topic) => grants.may_rule(topic),
+            Self::Administer => grants.may_administer(),
+        }
     }
 }
 
@@ -175,19 +209,28 @@ mod tests {
 
     #[test]
     fn paths_need_what_they_touch() {
-        let answer = br#"{"ttl":60,"authorizations":[{"topic":"^t$","channels":["^c$",""],"permissions":["publish","subscribe"]}]}"#;
-        let grants = Grants::read(answer, Instant::now()).expect("an answer");
-        let none = Grants::read(br#"{"ttl":60}"#, Instant::now()).expect("an answer");
-        let check = |path: &str, expected: bool| {
-            assert_eq!(suffice(&grants, &path.parse().expect("a path")), expected, "{path}");
-            assert!(!suffice(&none, &path.parse().expect("a path")), "{path}");
+        let check = |method: Method, path: &str, expected: Need| {
+            assert_eq!(Need::of(&method, &path.parse().expect("a path")), expected, "{path}");
         };
-        check("/pub?topic=t", true);
-        check("/pub?topic=u", false);
-        check("/pub", false);
-        check("/topic/delete?topic=u", false);
-        check("/channel/empty?topic=t&channel=c", true);
-        check("/channel/empty?topic=u&channel=c", false);
-        check("/stats", true);
+        let publish = |topic: &str| Need::Publish(topic.to_owned());
+        check(Method::POST, "/pub?topic=t", publish("t"));
+        check(Method::POST, "/mpub?binary=1&topic=t", publish("t"));
+        check(Method::POST, "/pub", publish(""));
+        check(Method::POST, "/topic/create?topic=t", publish("t"));
+        check(Method::GET, "/topic/policy?topic=t", publish("t"));
+        check(Method::PUT, "/topic/policy?topic=t", Need::Rule("t".to_owned()));
+        for what in ["delete", "empty", "pause", "unpause"] {
+            check(Method::POST, &format!("/topic/{what}?topic=t"), Need::Rule("t".to_owned()));
+        }
+        for what in ["create", "delete", "empty", "pause", "unpause", "peek", "seek"] {
+            let path = format!("/channel/{what}?topic=t&channel=c");
+            check(Method::POST, &path, Need::Subscribe("t".to_owned(), "c".to_owned()));
+        }
+        for path in ["/info", "/stats?topic=t", "/metrics"] {
+            check(Method::GET, path, Need::Something);
+        }
+        for path in ["/config/log_level", "/debug/pprof/cmdline", "/debug/setblockrate", "/nothing", "/"] {
+            check(Method::PUT, path, Need::Administer);
+        }
     }
 }

@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::grants::Grants;
-use crate::http::Client;
+use super::grants::{Grants, Unfit};
+use crate::http::{Client, client};
 
 /// What Go's url.QueryEscape leaves alone.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -35,38 +36,73 @@ pub struct Query<'a> {
     pub secret: &'a [u8],
 }
 
+/// Why nobody granted anything: what went wrong with each authority, joined by `; `.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Denied {
+    /// An authority answered, with a status that says no.
+    #[error("{0}")]
+    Refused(String),
+    /// None gave an answer that can be used.
+    #[error("{0}")]
+    NoAnswer(String),
+}
+
+/// Why one authority granted nothing.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Asking(#[from] client::Error),
+    #[error(transparent)]
+    Answer(#[from] Unfit),
+}
+
+impl Failure {
+    /// Whether the authority is well and says no. A server that is in trouble (5xx), or too busy to say,
+    /// has said nothing about the client.
+    fn is_refusal(&self) -> bool {
+        let Self::Asking(error) = self else { return false };
+        let busy = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+        error.status().is_some_and(|status| status.is_client_error() && !busy.contains(&status))
+    }
+}
+
 impl Authority {
-    /// Asks one after the other, starting anywhere, until one answers.
+    /// Asks one after the other, starting anywhere, until one answers with grants.
     ///
     /// # Errors
-    /// Why each of them did not, joined by `; `.
-    pub async fn ask(&self, query: Query<'_>) -> Result<Grants, String> {
+    /// [`Denied::Refused`] if any of them refused, whatever became of the others.
+    pub async fn ask(&self, query: Query<'_>) -> Result<Grants, Denied> {
         let mut random = [0; 8];
         // Without randomness the first is as good as any.
         let _ = getrandom::fill(&mut random);
         let count = self.addresses.len().max(1);
         let start = usize::try_from(u64::from_le_bytes(random) % count as u64).unwrap_or(0);
-        let mut failures = Vec::new();
+        let (mut failures, mut is_refused) = (Vec::new(), false);
         for address in self.addresses.iter().cycle().skip(start).take(self.addresses.len()) {
             match self.ask_one(address, query).await {
                 Ok(grants) => return Ok(grants),
-                Err(reason) => failures.push(format!("failed to query {address} - {reason}")),
+                Err(failure) => {
+                    is_refused |= failure.is_refusal();
+                    // The address that was asked has the secret in it.
+                    let reason = failure.to_string().replace(&query.form(), "...");
+                    failures.push(format!("failed to query {address} - {reason}"));
+                }
             }
         }
-        Err(failures.join("; "))
+        let reasons = failures.join("; ");
+        Err(if is_refused { Denied::Refused(reasons) } else { Denied::NoAnswer(reasons) })
     }
 
-    async fn ask_one(&self, address: &str, query: Query<'_>) -> Result<Grants, String> {
+    async fn ask_one(&self, address: &str, query: Query<'_>) -> Result<Grants, Failure> {
         let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}/auth") };
         let form = query.form();
         let answer = if self.post {
             let kind = Some("application/x-www-form-urlencoded");
-            self.client.post(&url, kind, Bytes::from(form.clone())).await
+            self.client.post(&url, kind, Bytes::from(form)).await?
         } else {
-            self.client.get(&format!("{url}?{form}")).await
+            self.client.get(&format!("{url}?{form}")).await?
         };
-        let answer = answer.map_err(|error| error.to_string().replace(&form, "..."))?;
-        Grants::read(&answer, Instant::now()).map_err(|error| error.to_string())
+        Ok(Grants::read(&answer, Instant::now())?)
     }
 }
 

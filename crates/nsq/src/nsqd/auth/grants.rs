@@ -39,7 +39,14 @@ struct Rule {
     channels: Vec<Regex>,
     publish: bool,
     subscribe: bool,
+    /// Whether the topic's pattern is one of [`ALL`], and whether one of the channels' is.
+    all_topics: bool,
+    all_channels: bool,
 }
+
+/// Patterns that say plainly that every name is meant. Others may match every name too; they are taken to
+/// mean those that they describe.
+const ALL: [&str; 5] = ["", ".*", "^.*$", ".+", "^.+$"];
 
 #[derive(Deserialize)]
 struct Answer {
@@ -93,6 +100,23 @@ impl Grants {
         self.rules.iter().any(|rule| rule.publish && rule.matches(topic, ""))
     }
 
+    /// Whether the client may do with a topic and all its channels what it likes: publish to it, and
+    /// subscribe to every channel.
+    pub fn may_rule(&self, topic: &str) -> bool {
+        let has = |right: fn(&Rule) -> bool| {
+            self.rules.iter().any(|rule| right(rule) && rule.all_channels && rule.topic.is_match(topic))
+        };
+        has(|rule| rule.publish) && has(|rule| rule.subscribe)
+    }
+
+    /// Whether the client may do what it likes with every topic and every channel.
+    pub fn may_administer(&self) -> bool {
+        let has = |right: fn(&Rule) -> bool| {
+            self.rules.iter().any(|rule| right(rule) && rule.all_channels && rule.all_topics)
+        };
+        has(|rule| rule.publish) && has(|rule| rule.subscribe)
+    }
+
     /// Whether the client may subscribe to a channel.
     pub fn may_subscribe(&self, topic: &str, channel: &str) -> bool {
         self.rules.iter().any(|rule| rule.subscribe && rule.matches(topic, channel))
@@ -107,9 +131,11 @@ impl Rule {
         if let Some(unknown) = permissions.into_iter().find(|name| name != "publish" && name != "subscribe") {
             return Err(Unfit::Permission(unknown));
         }
-        let channels = said.channels.unwrap_or_default();
+        let (topic, channels) = (said.topic.unwrap_or_default(), said.channels.unwrap_or_default());
         Ok(Self {
-            topic: pattern(said.topic.unwrap_or_default())?,
+            all_topics: ALL.contains(&topic.as_str()),
+            all_channels: channels.iter().any(|channel| ALL.contains(&channel.as_str())),
+            topic: pattern(topic)?,
             channels: channels.into_iter().map(pattern).collect::<Result<_, _>>()?,
             publish,
             subscribe,
@@ -147,6 +173,29 @@ mod tests {
         assert!(grants.may_subscribe("my-events", "archive"), "patterns are not anchored");
         assert!(!grants.may_subscribe("my-events", "archive2"));
         assert!(!grants.may_publish("my-events"), "no pattern of that rule matches an empty channel");
+    }
+
+    #[test]
+    fn who_may_do_everything_is_said_plainly() {
+        let check = |topic: &str, channels: &str, permissions: &str, rules: bool, administers: bool| {
+            let rule =
+                format!(r#"{{"topic":"{topic}","channels":[{channels}],"permissions":[{permissions}]}}"#);
+            let grants = read(&format!(r#"{{"ttl":60,"authorizations":[{rule}]}}"#)).unwrap();
+            assert_eq!((grants.may_rule("t"), grants.may_administer()), (rules, administers), "{rule}");
+        };
+        let both = r#""publish","subscribe""#;
+        check(".*", r#"".*""#, both, true, true);
+        check("", r#""^a$","^.*$""#, both, true, true);
+        check("^t$", r#"".*""#, both, true, false);
+        check("^u$", r#"".*""#, both, false, false);
+        check(".*", r#""^c$""#, both, false, false);
+        check(".*", r#"".*""#, r#""publish""#, false, false);
+        check(".*", r#"".*""#, r#""subscribe""#, false, false);
+        check("[a-z]", r#"".*""#, both, true, false);
+        check(".*", "", both, false, false);
+        let two = r#"{"ttl":60,"authorizations":[{"topic":".*","channels":[".*"],"permissions":["publish"]},
+            {"topic":".*","channels":[".*"],"permissions":["subscribe"]}]}"#;
+        assert!(read(two).unwrap().may_administer(), "said in two rules it is the same");
     }
 
     #[test]

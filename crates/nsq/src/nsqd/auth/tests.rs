@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::Request;
 use base::tasks::TaskGroup;
+use http::StatusCode;
 
 use super::*;
 use crate::http::{Client, Limits, Listener, client, serve};
@@ -58,15 +59,39 @@ async fn asks_the_next_one_and_says_why_none_answered() {
     for _ in 0..8 {
         asking(vec![bad.clone(), good.clone()], false).ask(QUERY).await.unwrap();
     }
-    let reason = asking(vec![bad.clone(), bad.clone()], false).ask(QUERY).await.unwrap_err();
+    let denied = asking(vec![bad.clone(), bad.clone()], false).ask(QUERY).await.unwrap_err();
     let one = format!("failed to query {bad} - invalid TTL 0 (must be >0)");
-    assert_eq!(reason, format!("{one}; {one}"));
+    assert_eq!(denied, Denied::NoAnswer(format!("{one}; {one}")));
     assert!(asking(Vec::new(), false).ask(QUERY).await.is_err());
 }
 
 #[tokio::test]
 async fn no_secret_stands_in_a_reason() {
     let gone = Listener::bind("127.0.0.1:0").await.unwrap().address();
-    let reason = asking(vec![gone], false).ask(QUERY).await.unwrap_err();
-    assert!(!reason.contains("s%26"), "{reason}");
+    let denied = asking(vec![gone], false).ask(QUERY).await.unwrap_err();
+    assert!(matches!(&denied, Denied::NoAnswer(reason) if !reason.contains("s%26")), "{denied}");
+}
+
+#[tokio::test]
+async fn a_status_that_says_no_is_a_refusal_and_a_broken_server_is_none() {
+    let tasks = TaskGroup::new();
+    let gone = Listener::bind("127.0.0.1:0").await.unwrap().address();
+    let check = async |status: u16, refused: bool| {
+        let router = Router::new().fallback(move || async move { StatusCode::from_u16(status).unwrap() });
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stop) = (listener.address(), tasks.stop_signal());
+        tasks.spawn("authority", async move {
+            serve(listener, router, stop, Limits::default()).await;
+        });
+        for addresses in [vec![address.clone()], vec![gone.clone(), address.clone()]] {
+            let denied = asking(addresses, false).ask(QUERY).await.unwrap_err();
+            assert_eq!(matches!(denied, Denied::Refused(_)), refused, "{status}: {denied}");
+        }
+    };
+    for status in [400, 401, 403, 404] {
+        check(status, true).await;
+    }
+    for status in [408, 429, 500, 503] {
+        check(status, false).await;
+    }
 }
