@@ -1,6 +1,8 @@
-//! For tests: wait for what will be true instead of sleeping.
+//! For tests: wait for what will be true instead of sleeping, and ask Prometheus what it takes.
 
 use std::future::Future;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Asks `question` again and again until it answers `Some`, for at most `deadline`.
@@ -20,4 +22,38 @@ where
         assert!(started.elapsed() < deadline, "not within {deadline:?}: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Has `promtool check metrics` read what a `/metrics` answered; where it is not installed, says so. It reads the
+/// older text format, in which a counter is called with its `_total` in the lines about it too.
+///
+/// # Panics
+/// If it finds something wrong with it.
+pub fn promtool_accepts(page: &str) {
+    let counters: Vec<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
+    let older = |line: &str| {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("EOF"), ..) => String::new(),
+            (Some("#"), Some(what), Some(name), Some(rest)) if counters.contains(&name) => {
+                format!("# {what} {name}_total {rest}\n")
+            }
+            _ => format!("{line}\n"),
+        }
+    };
+    let page: String = page.lines().map(older).collect();
+    let pipe = Stdio::piped;
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]).stdin(pipe()).stdout(pipe()).stderr(pipe());
+    let Ok(mut promtool) = promtool.spawn() else {
+        eprintln!(
+            "SKIPPED: promtool is not installed (Debian package `prometheus`): the format was not checked"
+        );
+        return;
+    };
+    promtool.stdin.take().expect("piped").write_all(page.as_bytes()).expect("written");
+    let output = promtool.wait_with_output().expect("it ends");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}\n{page}", String::from_utf8_lossy(&said));
 }

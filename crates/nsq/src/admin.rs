@@ -5,6 +5,7 @@
 //!                 ├─ access ─► deeds ─► cluster (change) ─► notices POST, DELETE
 //!                 ├─ settings (/config)        └─ graphite (/api/graphite, /render)
 //! pages (crate web) ─► the same Admin ─► rates (what moved in the last minutes)
+//! Prometheus ─► metrics (/metrics)
 //! ```
 //! Read in this order: [`Admin`], [`api`] (every path), [`deeds`] and [`notices`], [`access`],
 //! [`settings`], [`graphite`], [`rates`], [`options`].
@@ -16,6 +17,7 @@ pub mod access;
 pub mod api;
 pub mod deeds;
 pub mod graphite;
+mod metrics;
 pub mod notices;
 pub mod options;
 pub mod rates;
@@ -34,6 +36,7 @@ use crate::http::client;
 use crate::logging::{Level, Verbosity};
 
 pub use deeds::Caller;
+use metrics::{Counted, Figures};
 pub use notices::Notice;
 pub use options::Options;
 pub use rates::Rates;
@@ -51,6 +54,7 @@ struct Shared {
     clock: Clock,
     cluster: Cluster,
     notices: notices::Sender,
+    figures: Figures,
     rates: Rates,
     verbosity: Verbosity,
 }
@@ -67,10 +71,13 @@ impl Admin {
         tasks: &TaskGroup,
     ) -> Result<Self, client::Error> {
         let client = Client::new(asking(&options))?;
-        let cluster = Cluster::new(Arc::new(client.clone()), clock.clone(), Addresses::default());
-        let notices = notices::start(client.clone(), tasks);
+        let figures = Figures::new();
+        let counted = Counted::new(client.clone(), figures.clone());
+        let cluster = Cluster::new(counted, clock.clone(), Addresses::default());
+        let notices = notices::start(client.clone(), figures.clone(), tasks);
         let options = RwLock::new(Arc::new(options));
-        let shared = Shared { options, client, clock, cluster, notices, rates: Rates::default(), verbosity };
+        let shared =
+            Shared { options, client, clock, cluster, notices, figures, rates: Rates::default(), verbosity };
         let admin = Self { shared: Arc::new(shared) };
         rates::start(&admin, tasks);
         Ok(admin)

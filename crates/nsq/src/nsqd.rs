@@ -26,11 +26,16 @@ pub mod tcp;
 pub mod tls;
 pub mod topology;
 
+#[cfg(test)]
+#[path = "../tests/certificates/blind.rs"]
+mod blind;
+
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use base::{Clock, Timestamp};
+use base::{Clock, ErrorKind, Timestamp};
 use queue::broker::{Broker, Topic};
 use rustls::ServerConfig;
 
@@ -67,6 +72,8 @@ pub struct Nsqd {
     verbosity: Verbosity,
     making: Making,
     started: (Timestamp, Instant),
+    /// Publish commands that were refused for want of room.
+    refused: AtomicU64,
 }
 
 /// What an [`Nsqd`] is put together from.
@@ -108,6 +115,7 @@ impl Nsqd {
             options: ArcSwap::from_pointee(options),
             verbosity,
             making: Making::default(),
+            refused: AtomicU64::new(0),
         }
     }
 
@@ -190,6 +198,18 @@ impl Nsqd {
     /// `OK`, or `NOK - ` and why nothing can be written.
     pub fn health(&self) -> String {
         self.broker.health().map_or_else(|why| format!("NOK - {why}"), |()| "OK".to_owned())
+    }
+
+    /// Counts a publish command that was not done, if that was for want of room.
+    pub(crate) fn count_refusal(&self, error: &queue::Error) {
+        if error.kind() == ErrorKind::Busy {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many publish commands were refused for want of room: of the disk, of a topic, or for a topic.
+    pub fn refused_publishes(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// When it started.

@@ -297,7 +297,7 @@ impl Broker {
     /// # Errors
     /// A text for the operator.
     pub fn health(&self) -> Result<(), String> {
-        let status = self.0.ground.log.status();
+        let status = self.log_status();
         status.poisoned.or(status.full).map_or(Ok(()), Err)
     }
 
@@ -305,6 +305,11 @@ impl Broker {
     /// and is no dead letter for it.
     pub fn stop_consumers(&self) {
         self.0.ground.is_stopping.store(true, Ordering::Release);
+    }
+
+    /// How the log is that messages are in.
+    pub fn log_status(&self) -> log::Status {
+        self.0.ground.log.status()
     }
 
     /// Ends all topics: consumers are told [`Error::Exiting`], nothing is taken in any more. Then writes

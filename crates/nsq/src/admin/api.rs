@@ -8,7 +8,7 @@ use axum::routing::{delete, get, post};
 use http::StatusCode;
 use serde::Serialize;
 
-use super::{Admin, graphite, settings};
+use super::{Admin, graphite, metrics, settings};
 use crate::cluster::{Error, Problem, Seen, lines};
 use crate::http::{Failure, answer};
 
@@ -20,6 +20,7 @@ pub fn router(admin: Admin) -> Router {
     let render = admin.options().proxy_graphite;
     let mut router = Router::new()
         .route("/ping", get(async || answer::plain_text(StatusCode::OK, "OK")))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/topics", get(readings::topics).post(changes::create))
         .route(
             "/api/topics/{topic}",

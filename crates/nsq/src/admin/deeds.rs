@@ -80,6 +80,7 @@ impl Admin {
     }
 
     fn tell(&self, caller: &Caller, action: String, target: Target<'_>, node: &str) {
+        self.shared.figures.acted(&action);
         let endpoint = &self.options().notification_http_endpoint;
         if endpoint.is_empty() {
             return;

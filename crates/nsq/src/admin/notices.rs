@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::metrics::Figures;
 use crate::http::Client;
 
 /// Notices that wait for a slow endpoint; further ones are dropped, which is logged.
@@ -40,21 +41,25 @@ pub struct Notice {
 
 /// Where actions are put to be told.
 #[derive(Clone)]
-pub(super) struct Sender(mpsc::Sender<(String, Notice)>);
+pub(super) struct Sender {
+    waiting: mpsc::Sender<(String, Notice)>,
+    figures: Figures,
+}
 
 impl Sender {
     pub(super) fn send(&self, endpoint: String, notice: Notice) {
         let action = notice.action.clone();
-        if self.0.try_send((endpoint, notice)).is_err() {
+        if self.waiting.try_send((endpoint, notice)).is_err() {
+            self.figures.told("dropped");
             tracing::error!("failed to send notification - {NOTICES_WAITING_MAX} wait, {action} is dropped");
         }
     }
 }
 
 /// Starts the task that tells. What waits when the group stops is still told, within the client's timeouts.
-pub(super) fn start(client: Client, tasks: &TaskGroup) -> Sender {
+pub(super) fn start(client: Client, figures: Figures, tasks: &TaskGroup) -> Sender {
     let (sender, mut waiting) = mpsc::channel::<(String, Notice)>(NOTICES_WAITING_MAX);
-    let stop = tasks.stop_signal();
+    let (stop, told) = (tasks.stop_signal(), figures.clone());
     tasks.spawn("nsqadmin notifications", async move {
         loop {
             let next = tokio::select! {
@@ -63,18 +68,26 @@ pub(super) fn start(client: Client, tasks: &TaskGroup) -> Sender {
                 () = stop.requested() => break,
             };
             let Some((endpoint, notice)) = next else { break };
-            tell(&client, &endpoint, &notice).await;
+            told.told(tell(&client, &endpoint, &notice).await);
         }
     });
-    Sender(sender)
+    Sender { waiting: sender, figures }
 }
 
-async fn tell(client: &Client, endpoint: &str, notice: &Notice) {
+/// Tells one; what came of it.
+async fn tell(client: &Client, endpoint: &str, notice: &Notice) -> &'static str {
     let body = match serde_json::to_vec(notice) {
         Ok(body) => Bytes::from(body),
-        Err(error) => return tracing::error!("failed to serialize admin action - {error}"),
+        Err(error) => {
+            tracing::error!("failed to serialize admin action - {error}");
+            return "failed";
+        }
     };
-    if let Err(error) = client.post(endpoint, Some("application/json"), body).await {
-        tracing::error!("failed to POST notification - {error}");
+    match client.post(endpoint, Some("application/json"), body).await {
+        Ok(_) => "sent",
+        Err(error) => {
+            tracing::error!("failed to POST notification - {error}");
+            "failed"
+        }
     }
 }

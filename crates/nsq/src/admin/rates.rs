@@ -112,7 +112,7 @@ impl Rates {
         self.looked_at.fetch_max(now_ms, Ordering::Relaxed);
     }
 
-    fn is_looked_at(&self, now_ms: i64) -> bool {
+    pub(super) fn is_looked_at(&self, now_ms: i64) -> bool {
         let patience = i64::try_from(LOOKED_WITHIN.as_millis()).unwrap_or(i64::MAX);
         now_ms - self.looked_at.load(Ordering::Relaxed) < patience
     }

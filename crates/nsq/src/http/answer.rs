@@ -13,6 +13,9 @@ pub const NSQ_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-nsq-content-
 pub const NSQ_CONTENT_TYPE_VALUE: HeaderValue = HeaderValue::from_static("nsq; version=1.0");
 /// Content type of JSON answers.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+/// Content type of what Prometheus scrapes.
+pub const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 /// Content type of text answers.
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 

@@ -32,19 +32,15 @@ use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use base::ErrorKind;
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::Nsqd;
 use super::stats::{Filter, Text};
-use crate::http::answer::{self, json, plain_text, raw_json};
+use crate::http::answer::{self, OPEN_METRICS, json, plain_text, raw_json};
 use crate::http::{Failure, Limits, Query, logged, routes};
 use crate::version::VERSION;
-
-/// Content type of what Prometheus scrapes.
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// What a handler answers.
 pub(super) type Answer = Result<Response, Failure>;

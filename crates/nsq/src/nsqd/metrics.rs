@@ -1,6 +1,8 @@
 //! nsqd's figures as Prometheus scrapes them, read when it does.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
+
+use log::Status;
 
 use super::Nsqd;
 use super::stats::{ChannelStats, Filter, Latency, Memory, TopicStats};
@@ -10,6 +12,8 @@ use super::stats::{ChannelStats, Filter, Latency, Memory, TopicStats};
 enum Kind {
     Counter,
     Gauge,
+    /// Quantiles.
+    Summary,
 }
 
 /// A figure of a topic or a channel.
@@ -115,9 +119,37 @@ pub(super) fn render(nsqd: &Nsqd) -> String {
     page.one("lookupds", "nsqlookupds it is connected to", Kind::Gauge, nsqd.lookup.connected() as u64);
     let memory = Memory::now();
     page.one("memory_bytes", "Resident memory of its own", Kind::Gauge, memory.heap_in_use_bytes);
+    let refused = "Publish commands that a full log, a full topic or too many topics refused";
+    page.one("refused_publishes", refused, Kind::Counter, nsqd.refused_publishes());
+    log_figures(&mut page, &nsqd.broker.log_status());
     figures(&mut page, &topics);
     page.text.push_str("# EOF\n");
     page.text
+}
+
+/// The log that messages are in; within `eyrie serve` it is the house's.
+fn log_figures(page: &mut Page, log: &Status) {
+    let mut gauge = |name, help, value| page.one(name, help, Kind::Gauge, value);
+    gauge("log_disk_bytes", "Bytes of all files of the log, spares included", log.disk_bytes);
+    gauge("log_quota_bytes", "Most bytes of all files of the log", log.quota_bytes);
+    gauge("log_segments", "Files of the log that hold records", log.segments as u64);
+    gauge("log_spares", "Files of the log that are ready to be written", log.spares as u64);
+    gauge("log_pending_bytes", "Bytes that wait to be written", log.pending_bytes as u64);
+    gauge("log_position", "Up to where the log is written", log.written.0);
+    gauge("log_synced_position", "Up to where the log is on the device", log.durable.0);
+    gauge("log_full", "Whether there is no room for another segment", log.full.is_some().into());
+    gauge("log_poisoned", "Whether the disk failed and nothing is taken", log.poisoned.is_some().into());
+    let mut counter = |name, help, value| page.one(name, help, Kind::Counter, value);
+    counter("log_appended_bytes", "Bytes appended since the start", log.bytes);
+    counter("log_appended_records", "Records appended since the start", log.records);
+    counter("log_commits", "Writes for everybody who waited", log.commits);
+    counter("log_syncs", "Times the log was synced to the device", log.fsyncs);
+    counter("log_given_up", "Records taken in and then refused for want of room", log.given_up);
+    counter("log_freed_segments", "Segments that were freed", log.freed);
+    counter("log_rewritten_segments", "Segments whose last records were moved to free them", log.rewritten);
+    counter("log_damaged_ranges", "Damaged ranges met", log.damaged_ranges);
+    page.head("log_sync_seconds", "Time spent syncing", Kind::Counter);
+    page.line("log_sync_seconds", Kind::Counter, &[], log.fsync_time.as_secs_f64());
 }
 
 fn figures(page: &mut Page, topics: &[TopicStats]) {
@@ -147,18 +179,15 @@ fn figures(page: &mut Page, topics: &[TopicStats]) {
             page.line("channel_delivered", Kind::Counter, &labels, count);
         }
     }
-    page.head("topic_latency_nanoseconds", "From publishing to finishing, all channels", Kind::Gauge);
+    page.head("topic_latency_seconds", "From publishing to finishing, all channels", Kind::Summary);
     for topic in topics {
-        page.latency(
-            "topic_latency_nanoseconds",
-            &[("topic", &topic.topic_name)],
-            &topic.e2e_processing_latency,
-        );
+        let labels = [("topic", &*topic.topic_name)];
+        page.latency("topic_latency_seconds", &labels, &topic.e2e_processing_latency);
     }
-    page.head("channel_latency_nanoseconds", "From publishing to finishing", Kind::Gauge);
+    page.head("channel_latency_seconds", "From publishing to finishing", Kind::Summary);
     for (topic, channel) in channels(topics) {
         let labels = [("topic", &*topic.topic_name), ("channel", &*channel.channel_name)];
-        page.latency("channel_latency_nanoseconds", &labels, &channel.e2e_processing_latency);
+        page.latency("channel_latency_seconds", &labels, &channel.e2e_processing_latency);
     }
 }
 
@@ -176,6 +205,7 @@ impl Page {
         let kind = match kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
+            Kind::Summary => "summary",
         };
         let _ = writeln!(self.text, "# HELP eyrie_nsqd_{name} {help}.\n# TYPE eyrie_nsqd_{name} {kind}");
     }
@@ -186,10 +216,10 @@ impl Page {
     }
 
     /// Names of topics and channels need no escapes.
-    fn line(&mut self, name: &str, kind: Kind, labels: &[(&str, &str)], value: u64) {
+    fn line(&mut self, name: &str, kind: Kind, labels: &[(&str, &str)], value: impl Display) {
         let suffix = match kind {
             Kind::Counter => "_total",
-            Kind::Gauge => "",
+            Kind::Gauge | Kind::Summary => "",
         };
         let _ = write!(self.text, "eyrie_nsqd_{name}{suffix}");
         for (at, (label, value)) in labels.iter().enumerate() {
@@ -202,7 +232,7 @@ impl Page {
         for quantile in latency.percentiles.iter().flatten() {
             let text = quantile.quantile.to_string();
             let labels: Vec<_> = labels.iter().copied().chain([("quantile", text.as_str())]).collect();
-            self.line(name, Kind::Gauge, &labels, quantile.value as u64);
+            self.line(name, Kind::Summary, &labels, quantile.value / 1e9);
         }
     }
 }

@@ -5,7 +5,7 @@ mod house;
 
 use std::time::Duration;
 
-use base::testkit::eventually;
+use base::testkit::{eventually, promtool_accepts};
 use house::House;
 
 /// What the real nsqd behind the golden answers said, its clients as asked for.
@@ -326,5 +326,41 @@ async fn while_somebody_looks_rates_are_measured() {
     })
     .await;
     assert_eq!(moved.now(), Some(0.0), "one message was counted before and after");
+    house.end().await;
+}
+
+#[tokio::test]
+async fn what_was_asked_done_and_told_is_scraped() {
+    let house = House::with(|options| {
+        options.nsqd_http_addresses = Vec::new();
+        options.notification_http_endpoint = "http://127.0.0.1:1/nobody".to_owned();
+    })
+    .await;
+    house.lookupd.says("/topics", 200, r#"{"topics":[]}"#).says("/nodes", 200, r#"{"producers":[]}"#);
+    house.lookupd.says("/topic/create", 200, "").says("/channel/create", 200, "");
+    house.lookupd.says("/lookup", 200, r#"{"channels":[],"producers":[]}"#);
+    assert_eq!(house.get("/api/nodes").await.0, 200);
+    assert_eq!(house.send("POST", "/api/topics", r#"{"topic":"t","channel":"c"}"#).await.0, 200);
+    house.lookupd.says("/nodes", 500, "");
+    assert_eq!(house.get("/api/nodes").await.0, 502);
+    let page = eventually(Duration::from_secs(10), "both notices failed", || async {
+        let (status, page) = house.get("/metrics").await;
+        assert_eq!(status, 200);
+        page.contains("eyrie_nsqadmin_notices_total{outcome=\"failed\"} 2\n").then_some(page)
+    })
+    .await;
+    promtool_accepts(&page);
+    for line in [
+        "eyrie_nsqadmin_actions_total{action=\"create_topic\"} 1",
+        "eyrie_nsqadmin_actions_total{action=\"create_channel\"} 1",
+        "eyrie_nsqadmin_watched 0",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} in {page}");
+    }
+    let count = |outcome: &str| {
+        let name = format!("eyrie_nsqadmin_asked_total{{outcome=\"{outcome}\"}} ");
+        page.lines().find_map(|line| line.strip_prefix(&name)?.parse::<u32>().ok()).unwrap_or_default()
+    };
+    assert!(count("answered") >= 2 && count("failed") >= 1, "{page}");
     house.end().await;
 }

@@ -164,9 +164,8 @@ async fn statsd_gets_the_real_figures_and_times() {
     assert!(told["percentiles"][1]["value"].as_f64().expect("a number") >= 2e7, "{told}");
     let metrics = house.get("/metrics").await.body;
     assert!(
-        metrics.contains(
-            "eyrie_nsqd_channel_latency_nanoseconds{topic=\"adm\",channel=\"ch\",quantile=\"0.99\"} "
-        ),
+        metrics
+            .contains("eyrie_nsqd_channel_latency_seconds{topic=\"adm\",channel=\"ch\",quantile=\"0.99\"} "),
         "{metrics}"
     );
     assert!(metrics.contains("\neyrie_nsqd_clients 1\n"), "{metrics}");

@@ -10,7 +10,7 @@ use super::{Answer, Shared, failed, failure, topics};
 use crate::http::answer::text;
 use crate::http::body::{self, Unread};
 use crate::http::{Failure, Query};
-use crate::nsqd::Options;
+use crate::nsqd::{Nsqd, Options};
 use crate::wire::extra::WORD_BYTES_MAX;
 use crate::wire::{self, Batch};
 
@@ -76,8 +76,11 @@ fn word(query: &Query, name: &str) -> Result<Option<Box<str>>, Failure> {
     }
 }
 
-async fn publish(topic: &Topic, messages: &[NewMessage]) -> Answer {
-    let taken = topic.publish(messages).map_err(|error| failed("publish", &error))?;
+async fn publish(nsqd: &Nsqd, topic: &Topic, messages: &[NewMessage]) -> Answer {
+    let taken = topic.publish(messages).map_err(|error| {
+        nsqd.count_refusal(&error);
+        failed("publish", &error)
+    })?;
     taken.await.map_err(|error| failed("publish", &error))?;
     Ok(text("OK"))
 }
@@ -96,7 +99,7 @@ pub(super) async fn one(State(nsqd): Shared, request: Request) -> Answer {
     // As in nsqd, a request whose topic is fine makes it, whatever else is wrong.
     let topic = nsqd.topic(topics::name(&query)?).await.map_err(|error| failure(&error))?;
     let sayings = Sayings::of(&query, &options)?;
-    publish(&topic, &[sayings.message(body, None)]).await
+    publish(&nsqd, &topic, &[sayings.message(body, None)]).await
 }
 
 /// `POST /mpub?topic=[&binary=true]`: a message a line, empty lines left out; or what `MPUB` carries.
@@ -124,7 +127,7 @@ pub(super) async fn many(State(nsqd): Shared, request: Request) -> Answer {
     }
     let numbered = |(number, body)| sayings.message(body, Some(number));
     let messages: Vec<_> = bodies.into_iter().enumerate().map(numbered).collect();
-    publish(&topic, &messages).await
+    publish(&nsqd, &topic, &messages).await
 }
 
 /// A message out of a body: a part of it where the body is small, else a copy, because one message that

@@ -81,6 +81,9 @@ impl Connection {
         if self.publishing.messages.capacity() > KEPT_MESSAGES_MAX {
             self.publishing.messages = Vec::new();
         }
+        if let Err(error) = &published {
+            self.service.nsqd.count_refusal(error);
+        }
         match published {
             Ok(published) => {
                 self.client.published(&name, count);
