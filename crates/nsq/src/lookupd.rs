@@ -4,7 +4,7 @@
 //! nsqd ── TCP: IDENTIFY, REGISTER, UNREGISTER, PING ──▶ tcp ──▶ registry ◀── api ◀── HTTP: /lookup, /nodes, ...
 //! ```
 //! Read in this order: [`peer`] (who an nsqd says it is), [`registry`] (what is known), `protocol` (the
-//! commands), `tcp`, `api` (HTTP).
+//! commands), `tcp`, `api` (HTTP), `waiting` (lookups that wait).
 //!
 //! Everything is in memory, as in NSQ: registrations stay when an nsqd goes, the nsqd itself does not, and
 //! whoever comes back registers again. Beyond NSQ: `/lookup` can wait for a change, and `/metrics`.
@@ -17,6 +17,7 @@ mod api;
 mod metrics;
 mod protocol;
 mod tcp;
+mod waiting;
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,7 +29,6 @@ use base::tasks::{Stop, TaskGroup};
 use base::{Clock, Timestamp};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 
 pub use options::Options;
 
@@ -36,6 +36,8 @@ use crate::http::{Limits, Listener, listener, serve};
 use crate::{host, version};
 use metrics::Figures;
 use registry::{Ages, Registry};
+use tcp::Silence;
+use waiting::Waiting;
 
 /// How long connections get to end after the stop.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -52,8 +54,10 @@ struct Shared {
     options: Options,
     clock: Clock,
     registry: Mutex<Registry>,
-    /// Told after every change of the registry.
-    changed: watch::Sender<()>,
+    /// Those who wait for a change of a topic.
+    waiting: Waiting,
+    /// How long nsqds may be silent.
+    silence: Silence,
     /// Number of the next connection.
     next_peer: AtomicU64,
     figures: Figures,
@@ -76,7 +80,8 @@ impl Lookupd {
             tcp_port: tcp.local_addr()?.port(),
             http_port: http.port().unwrap_or_default(),
             registry: Mutex::new(Registry::new(clock.now())),
-            changed: watch::Sender::new(()),
+            waiting: Waiting::default(),
+            silence: Silence::default(),
             next_peer: AtomicU64::new(0),
             figures: Figures::new(),
             host: host::name(),
@@ -130,10 +135,13 @@ impl Shared {
         }
     }
 
-    /// Changes the registry and tells those who wait for it.
+    /// Changes the registry and tells those who wait for what changed.
     fn change<T>(&self, change: impl FnOnce(&mut Registry) -> T) -> T {
-        let result = change(&mut self.registry.lock());
-        self.changed.send_replace(());
+        let mut registry = self.registry.lock();
+        let result = change(&mut registry);
+        let touched = registry.take_touched();
+        drop(registry);
+        self.waiting.tell(&touched);
         result
     }
 }

@@ -17,7 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use base::Timestamp;
 use base::tasks::Stop;
-use http::header::HeaderName;
+use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -26,7 +26,7 @@ use super::Shared;
 use super::peer::{Peer, Presented};
 use super::registry::{Full, Row};
 use crate::flags::duration;
-use crate::http::answer::{empty, json, plain_text};
+use crate::http::answer::{OPEN_METRICS, empty, json, plain_text};
 use crate::http::{Failure, Query, logged, routes};
 use crate::version::VERSION;
 
@@ -120,7 +120,10 @@ async fn lookup(State(api): State<Api>, query: Query) -> Answer {
         None => None,
         Some(text) => Some(duration::parse(text).map_err(|_| Failure::bad_request("INVALID_WAIT"))?),
     };
-    if let (Some(wait), Some(since)) = (wait, query.get("since")) {
+    if let (Some(wait), Some(since)) = (wait, query.get("since"))
+        // What cannot be a name never changes.
+        && queue::check_name(topic).is_ok()
+    {
         api.changed(topic, since, wait.min(WAIT_MAX)).await;
     }
     api.shared.figures.lookup();
@@ -148,13 +151,11 @@ impl Api {
     async fn changed(&self, topic: &str, since: &str, wait: Duration) {
         let Ok(_place) = self.waits.try_acquire() else { return };
         let _counted = self.shared.figures.wait();
-        let mut changes = self.shared.changed.subscribe();
+        let mut place = self.shared.waiting.join(topic);
         let other = async {
-            // Each turn looks at the registry after it has marked every change so far as seen.
+            // It looks again after every change since it joined.
             while self.shared.registry.lock().revision(topic) == since {
-                if changes.changed().await.is_err() {
-                    return;
-                }
+                place.changed().await;
             }
         };
         tokio::select! {
@@ -290,6 +291,5 @@ async fn debug(State(api): State<Api>) -> Response {
 
 async fn metrics(State(api): State<Api>) -> Response {
     let text = api.shared.figures.render(&api.shared.registry.lock());
-    ([(http::header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
-        .into_response()
+    ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
 }

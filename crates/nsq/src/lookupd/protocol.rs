@@ -121,6 +121,11 @@ impl Session {
         Self { shared, address, peer: None }
     }
 
+    /// Whether it has presented itself.
+    pub(super) fn is_known(&self) -> bool {
+        self.peer.is_some()
+    }
+
     /// Whether `IDENTIFY` may come, asked before its body is read.
     pub(super) fn may_identify(&self) -> Result<(), Refusal> {
         match self.peer {

@@ -40,8 +40,12 @@ pub struct Registry {
     /// When this registry began: part of every revision, so that one of an earlier life never fits.
     began: Timestamp,
     changes: u64,
-    /// The number of the last change of each topic that ever changed.
+    /// The number of the last change of each topic there is.
     revisions: BTreeMap<Arc<str>, u64>,
+    /// The number of the change with which a topic last went: the revision of all topics that are not there.
+    gone: u64,
+    /// Topics that changed since somebody last asked.
+    touched: Vec<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -93,6 +97,8 @@ impl Registry {
             began: now,
             changes: 0,
             revisions: BTreeMap::new(),
+            gone: 0,
+            touched: Vec::new(),
         }
     }
 
@@ -140,11 +146,12 @@ impl Registry {
 
     /// An nsqd has a topic or a channel no more. With a topic go its channels.
     pub fn unregister(&mut self, id: u64, topic: &str, channel: Option<&str>) {
+        let mut news = false;
         match channel {
             Some(channel) => {
                 let left = self.channels.get_mut(topic).and_then(|channels| channels.get_mut(channel)).map(
                     |having| {
-                        having.remove(&id);
+                        news |= having.remove(&id);
                         having.len()
                     },
                 );
@@ -154,22 +161,25 @@ impl Registry {
             }
             None => {
                 for having in self.channels.get_mut(topic).into_iter().flat_map(BTreeMap::values_mut) {
-                    having.remove(&id);
+                    news |= having.remove(&id);
                 }
                 if let Some(entry) = self.peers.get_mut(&id) {
                     entry.topics.remove(topic);
                 }
                 let left = self.topics.get_mut(topic).map(|producers| {
-                    producers.remove(&id);
+                    news |= producers.remove(&id).is_some();
                     producers.len()
                 });
                 if left == Some(0) && is_ephemeral(topic) {
                     self.topics.remove(topic);
                     self.names -= 1;
+                    news = true;
                 }
             }
         }
-        self.touch(&Arc::from(topic));
+        if news {
+            self.touch(topic);
+        }
     }
 
     /// A topic exists, whoever has it.
@@ -177,8 +187,11 @@ impl Registry {
     /// # Errors
     /// [`Full`].
     pub fn create_topic(&mut self, topic: &str) -> Result<(), Full> {
-        let topic = self.add_topic(topic)?;
-        self.touch(&topic);
+        let before = self.names;
+        self.add_topic(topic)?;
+        if self.names > before {
+            self.touch(topic);
+        }
         Ok(())
     }
 
@@ -187,14 +200,20 @@ impl Registry {
     /// # Errors
     /// [`Full`].
     pub fn create_channel(&mut self, topic: &str, channel: &str) -> Result<(), Full> {
-        let topic = self.add_topic(topic)?;
-        self.add_channel(&topic, channel)?;
-        self.touch(&topic);
-        Ok(())
+        let before = self.names;
+        let added = match self.add_topic(topic) {
+            Ok(topic) => self.add_channel(&topic, channel).map(drop),
+            Err(full) => Err(full),
+        };
+        if self.names > before {
+            self.touch(topic);
+        }
+        added
     }
 
     /// Forgets a topic and its channels.
     pub fn delete_topic(&mut self, topic: &str) {
+        let before = self.names;
         if let Some(channels) = self.channels.remove(topic) {
             self.names -= channels.len();
         }
@@ -206,7 +225,9 @@ impl Registry {
                 }
             }
         }
-        self.touch(&Arc::from(topic));
+        if self.names < before {
+            self.touch(topic);
+        }
     }
 
     /// Forgets a channel. False if there is none.
@@ -217,7 +238,9 @@ impl Registry {
             self.channels.remove(topic);
         }
         self.names -= usize::from(was);
-        self.touch(&Arc::from(topic));
+        if was {
+            self.touch(topic);
+        }
         was
     }
 
@@ -230,7 +253,9 @@ impl Registry {
                 found = true;
             }
         }
-        self.touch(&Arc::from(topic));
+        if found {
+            self.touch(topic);
+        }
         found
     }
 
@@ -291,7 +316,12 @@ impl Registry {
 
     /// A word that is another one after each change of the topic, and in each life of this registry.
     pub fn revision(&self, topic: &str) -> String {
-        format!("{:x}-{:x}", self.began.millis(), self.revisions.get(topic).copied().unwrap_or_default())
+        format!("{:x}-{:x}", self.began.millis(), self.revisions.get(topic).copied().unwrap_or(self.gone))
+    }
+
+    /// Topics that changed since this was last asked.
+    pub fn take_touched(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.touched)
     }
 
     fn add_topic(&mut self, topic: &str) -> Result<Arc<str>, Full> {
@@ -320,15 +350,21 @@ impl Registry {
         Ok(())
     }
 
-    /// Something about a topic changed. Revisions of topics that are gone are kept up to a limit, then all
-    /// waiters see a change: a new beginning.
-    fn touch(&mut self, topic: &Arc<str>) {
+    /// Something about a topic changed. Nothing is kept of a topic that is gone: all those have one revision,
+    /// which moves with each that goes.
+    fn touch(&mut self, topic: &str) {
         self.changes += 1;
-        if self.revisions.len() >= 2 * NAMES_MAX {
-            self.revisions.clear();
-            self.began = self.began + Duration::from_millis(1);
+        match self.topics.get_key_value(topic) {
+            Some((topic, _)) => {
+                self.revisions.insert(Arc::clone(topic), self.changes);
+                self.touched.push(Arc::clone(topic));
+            }
+            None => {
+                self.gone = self.changes;
+                self.touched
+                    .push(self.revisions.remove_entry(topic).map_or_else(|| topic.into(), |(name, _)| name));
+            }
         }
-        self.revisions.insert(Arc::clone(topic), self.changes);
     }
 }
 

@@ -26,6 +26,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long the four bytes of the magic may take.
 const MAGIC_TIME: Duration = Duration::from_secs(30);
 
+/// How long a connection may take until it has presented itself, and how long an nsqd may be silent then.
+/// nsqds ping every 15 s, and one that is silent for five minutes is not shown any more.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Silence {
+    pub(super) unknown: Duration,
+    pub(super) known: Duration,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self { unknown: Duration::from_secs(60), known: Duration::from_secs(15 * 60) }
+    }
+}
+
 /// How long an nsqd may refuse to read an answer.
 const WRITE_TIME: Duration = Duration::from_secs(30);
 
@@ -90,9 +104,13 @@ async fn converse(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>) 
     }
     let mut session = Session::new(Arc::clone(shared), address);
     loop {
-        let answer = match wire.line().await? {
-            None => break,
-            Some(line) => command(&mut session, &mut wire, line).await,
+        let patience = if session.is_known() { shared.silence.known } else { shared.silence.unknown };
+        let heard = tokio::time::timeout(patience, hear(&mut session, &mut wire)).await;
+        let Some(answer) = heard.map_err(|_| {
+            io::Error::new(io::ErrorKind::TimedOut, format!("it said nothing for {patience:?}"))
+        })??
+        else {
+            break;
         };
         match answer {
             Ok(answer) => wire.say(&answer).await?,
@@ -105,6 +123,14 @@ async fn converse(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>) 
     }
     tracing::info!("PROTOCOL(V1): [{address}] exiting ioloop");
     Ok(())
+}
+
+/// The next command, done; `None` when the nsqd has hung up.
+async fn hear(session: &mut Session, wire: &mut Wire) -> io::Result<Option<Result<Vec<u8>, Refusal>>> {
+    Ok(match wire.line().await? {
+        None => None,
+        Some(line) => Some(command(session, wire, line).await),
+    })
 }
 
 async fn command(

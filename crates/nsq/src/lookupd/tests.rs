@@ -1,8 +1,10 @@
 //! What the real nsqlookupd answered, asked again: over sockets, byte for byte.
 
 mod golden;
+mod silence;
 mod waiting;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::tasks::TaskGroup;
@@ -11,6 +13,7 @@ use base::{Clock, Timestamp};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::tcp::Silence;
 use super::{Lookupd, Options};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -25,6 +28,10 @@ struct House {
 
 impl House {
     async fn open() -> Self {
+        Self::with(Silence::default()).await
+    }
+
+    async fn with(silence: Silence) -> Self {
         let clock = Clock::manual(Timestamp::from_seconds(1_795_215_600));
         let options = Options {
             tcp_address: "127.0.0.1:0".to_owned(),
@@ -32,7 +39,8 @@ impl House {
             broadcast_address: "127.0.0.1".to_owned(),
             ..Options::default()
         };
-        let lookupd = Lookupd::bind(options, clock.clone()).await.expect("loopback can be bound");
+        let mut lookupd = Lookupd::bind(options, clock.clone()).await.expect("loopback can be bound");
+        Arc::get_mut(&mut lookupd.shared).expect("nobody has it yet").silence = silence;
         let tcp = lookupd.tcp_address().expect("bound").to_string();
         let http = lookupd.http_address();
         let tasks = TaskGroup::new();

@@ -76,6 +76,36 @@ async fn every_change_of_a_topic_is_another_revision() {
 }
 
 #[tokio::test]
+async fn what_changes_nothing_is_no_other_revision_and_is_not_kept() {
+    let house = House::open().await;
+    let mut nsqd = house.identified().await;
+    nsqd.do_it("REGISTER t c").await;
+    let (here, absent) =
+        (lookup(&house, "topic=t&wait=0").await.1, lookup(&house, "topic=absent&wait=0").await.1);
+    nsqd.do_it("UNREGISTER other").await;
+    nsqd.do_it("UNREGISTER t d").await;
+    let long = "x".repeat(30_000);
+    for path in [
+        "/topic/create?topic=t".to_owned(),
+        "/channel/create?topic=t&channel=c".to_owned(),
+        "/channel/delete?topic=t&channel=d".to_owned(),
+        "/topic/delete?topic=absent".to_owned(),
+        "/topic/tombstone?topic=t&node=nobody:1".to_owned(),
+        format!("/topic/delete?topic={long}"),
+        format!("/topic/tombstone?topic={long}&node=nobody:1"),
+    ] {
+        house.ask("POST", &path).await;
+    }
+    assert_eq!(lookup(&house, "topic=t&wait=0").await.1, here);
+    assert_eq!(lookup(&house, "topic=absent&wait=0").await.1, absent);
+    // Nobody waits for what can never be.
+    let (status, since, _) = lookup(&house, "topic=no!&wait=60s").await;
+    assert_eq!(status, 404);
+    assert_eq!(lookup(&house, &format!("topic=no!&wait=60s&since={since}")).await.0, 404);
+    house.close().await;
+}
+
+#[tokio::test]
 async fn waiting_ends_with_the_house_and_is_only_for_who_asks() {
     let house = std::sync::Arc::new(House::open().await);
     let (status, revision, body) = lookup(&house, "topic=t&wait=soon").await;
