@@ -125,9 +125,15 @@ fn nsqlookupd_listens_and_drains() {
     }
 }
 
+/// The flag that names a folder, which is made: nsqd wants one that is there.
+fn data_path(folder: &Path) -> String {
+    std::fs::create_dir_all(folder).expect("a folder");
+    format!("-data-path={}", folder.display())
+}
+
 /// An nsqd on the home's data folder, and where it answers HTTP.
 fn nsqd(home: &Home) -> (Daemon, SocketAddr) {
-    let data = format!("-data-path={}", home.data().display());
+    let data = data_path(home.data());
     let words = ["nsqd", &data, "-tcp-address=127.0.0.1:0", "-http-address=127.0.0.1:0"];
     let daemon = Daemon::start(home.command(words));
     daemon.address("INFO: TCP: listening on ");
@@ -215,8 +221,7 @@ fn free_port() -> u16 {
 #[test]
 fn nsq_to_file_loses_nothing_that_it_finished_when_it_is_killed() {
     let home = Home::new();
-    let data = home.beside("nsqd");
-    let data = format!("-data-path={}", data.display());
+    let data = data_path(&home.beside("nsqd"));
     let nsqd =
         Daemon::start(home.command(["nsqd", &data, "-tcp-address=127.0.0.1:0", "-http-address=127.0.0.1:0"]));
     let tcp = nsqd.address("TCP: listening on ");
@@ -292,7 +297,7 @@ fn nsq_to_file_loses_nothing_that_it_finished_when_it_is_killed() {
 #[test]
 fn files_are_opened_again_after_sighup() {
     let home = Home::new();
-    let data = format!("-data-path={}", home.beside("nsqd").display());
+    let data = data_path(&home.beside("nsqd"));
     let nsqd =
         Daemon::start(home.command(["nsqd", &data, "-tcp-address=127.0.0.1:0", "-http-address=127.0.0.1:0"]));
     let tcp = nsqd.address("TCP: listening on ");
@@ -332,7 +337,7 @@ fn tools_work_together() {
         "-http-address=127.0.0.1:0",
     ]));
     let lookup = lookupd.address("HTTP: listening on ");
-    let data = format!("-data-path={}", home.beside("nsqd").display());
+    let data = data_path(&home.beside("nsqd"));
     let nsqd = Daemon::start(home.command([
         "nsqd",
         &data,
@@ -391,4 +396,73 @@ fn eyrie_serves_nsq_on_its_own_queue_beside_numbers() {
     assert_eq!(printed, ["one", "two"], "{}", text(&tail.stderr));
     server.reaches(&token, "beside", time, 3.0);
     server.stop();
+}
+
+#[test]
+fn eyrie_registers_its_nsqd_and_encrypts_it() {
+    let home = Home::new();
+    let port = free_port();
+    let lookupd = Daemon::start(home.command([
+        "nsqlookupd",
+        &format!("-tcp-address=127.0.0.1:{port}"),
+        "-http-address=127.0.0.1:0",
+    ]));
+    let lookup = lookupd.address("HTTP: listening on ");
+    let certificates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../nsq/fixtures/tls");
+    let file = |name: &str| certificates.join(name).display().to_string();
+    let (cert, key, lookupd_address) = (file("server.pem"), file("server.key"), format!("127.0.0.1:{port}"));
+    let server = home.serve_with(&[
+        ("EYRIE_NSQ_TCP", "127.0.0.1:0"),
+        ("EYRIE_NSQ_HTTP", "127.0.0.1:0"),
+        ("EYRIE_NSQ_HTTPS", "127.0.0.1:0"),
+        ("EYRIE_NSQ_LOOKUPD", &lookupd_address),
+        ("EYRIE_NSQ_BROADCAST_ADDRESS", "localhost"),
+        ("EYRIE_NSQ_TLS_CERT", &cert),
+        ("EYRIE_NSQ_TLS_KEY", &key),
+        ("EYRIE_NSQ_TLS_REQUIRED", "tcp"),
+    ]);
+    let http: SocketAddr = server.says("serving NSQ on http://").parse().expect("an address");
+    let tcp = server.says("serving NSQ on tcp://");
+    server.says("serving NSQ on https://");
+    assert_eq!(wire::post(http, "/channel/create?topic=orders&channel=c", "").status, 404);
+    assert_eq!(wire::post(http, "/topic/create?topic=orders", "").status, 200);
+    assert_eq!(wire::post(http, "/channel/create?topic=orders&channel=c", "").status, 200);
+    let found = eventually("it is registered", || {
+        let answer = wire::get(lookup, "/lookup?topic=orders");
+        (answer.status == 200 && answer.body.contains("\"c\"")).then(|| answer.json())
+    });
+    assert_eq!(found["producers"][0]["broadcast_address"], "localhost");
+    assert_eq!(found["producers"][0]["http_port"], http.port());
+    assert_eq!(wire::get(lookup, "/topics").body, r#"{"topics":["orders"]}"#, "the recorder's are not told");
+    assert_eq!(wire::post(http, "/pub?topic=orders", "one").status, 200);
+    let from = format!("-nsqd-tcp-address={tcp}");
+    let tail = |more: &[&str]| {
+        let mut words = vec!["nsq_tail", "-topic=orders", "-channel=c", "-n=1", from.as_str()];
+        words.extend(more);
+        home.command(words)
+    };
+    let secure = ["-consumer-opt=tls_v1,true", "-consumer-opt=tls_insecure_skip_verify,true"];
+    let output = tail(&secure).output().expect("it runs");
+    assert_eq!(text(&output.stdout), "one\n", "{}", text(&output.stderr));
+    let plain = Daemon::start(tail(&[]));
+    eventually("it is refused", || find(&plain.err, "in current state (TLS required)"));
+    server.stop();
+    assert!(lookupd.stop("TERM").success());
+}
+
+#[test]
+fn an_nsqd_within_eyrie_that_cannot_be_is_refused_by_the_check() {
+    let home = Home::new();
+    let config = home.beside("eyrie.toml");
+    let toml = "[nsq]\nlookupd = [\"nowhere\"]\nhttp_auth = true\ntls_cert = \"c.pem\"\n";
+    std::fs::write(&config, toml).expect("written");
+    let config = config.to_str().expect("UTF-8");
+    let told = home.fail(&["config", "check", "--config", config]);
+    for problem in [
+        "eyrie.toml:2: nsq.lookupd: set nsq.tcp too",
+        "eyrie.toml:3: nsq.http_auth: set nsq.auth too",
+        "eyrie.toml:4: nsq.tls_cert: set nsq.tls_key too",
+    ] {
+        assert!(told.contains(problem), "{problem}: {told}");
+    }
 }

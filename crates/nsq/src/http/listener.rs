@@ -42,6 +42,12 @@ impl Listener {
     /// The system's, with the address in the text.
     pub async fn bind(address: &str) -> io::Result<Self> {
         let bound = if is_unix(address) {
+            if !address.contains('/') {
+                tracing::warn!(
+                    "`{address}` has no port, so it is taken for the path of a unix socket in the current folder; \
+                     a TCP address is <addr>:<port>"
+                );
+            }
             bind_unix(Path::new(address)).await.map(|(listener, file)| Self::Unix(listener, file))
         } else {
             bind_tcp(address).await.map(Self::Tcp)

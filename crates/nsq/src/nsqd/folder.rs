@@ -36,7 +36,13 @@ pub enum InUse {
         /// `pid 123`, if it told.
         holder: String,
     },
-    /// It cannot be made, read or written.
+    /// It is not there.
+    #[error("failed to lock data-path: there is no folder {path}; make it first (mkdir -p {path})")]
+    Missing {
+        /// The folder.
+        path: String,
+    },
+    /// It cannot be read or written.
     #[error("failed to lock data-path: {path}: {source}")]
     Io {
         /// The folder.
@@ -47,14 +53,20 @@ pub enum InUse {
 }
 
 impl Folder {
-    /// Takes a folder, making it (mode 0700) if it is not there; no name is the current folder. Blocking.
+    /// Takes a folder that is there, as nsqd does; no name is the current folder. A folder that is missing is
+    /// more often a disk that is not mounted or a name that is wrong than one that somebody wants made.
+    /// Blocking.
     ///
     /// # Errors
     /// [`InUse`].
     pub fn take(path: &str) -> Result<Self, InUse> {
         let path = Path::new(if path.is_empty() { "." } else { path });
         let failed = |source| InUse::Io { path: path.display().to_string(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+        if let Err(source) = std::fs::metadata(path)
+            && source.kind() == io::ErrorKind::NotFound
+        {
+            return Err(InUse::Missing { path: path.display().to_string() });
+        }
         let lock = File::options()
             .read(true)
             .write(true)
@@ -71,6 +83,8 @@ impl Folder {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        // Whoever may look into the folder may not read messages for that.
+        DirBuilder::new().recursive(true).mode(0o700).create(path.join("log")).map_err(failed)?;
         let pid = format!("pid {}\n", std::process::id());
         lock.set_len(0).and_then(|()| lock.write_all_at(pid.as_bytes(), 0)).map_err(failed)?;
         Ok(Self { path: path.to_owned(), _lock: lock })
@@ -109,6 +123,8 @@ fn named(told: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -123,9 +139,16 @@ mod tests {
     #[test]
     fn a_folder_is_held_by_one() {
         let home = tempfile::tempdir().expect("a folder");
-        let path = home.path().join("a/b").display().to_string();
+        let path = home.path().join("a").display().to_string();
+        let error = Folder::take(&path).expect_err("it is not there").to_string();
+        let advice = format!("there is no folder {path}; make it first (mkdir -p {path})");
+        assert_eq!(error, format!("failed to lock data-path: {advice}"));
+        assert!(!std::path::Path::new(&path).exists(), "nothing is made");
+        std::fs::create_dir(&path).expect("made");
         let first = Folder::take(&path).expect("free");
         let error = Folder::take(&path).expect_err("held").to_string();
+        let mode = std::fs::metadata(home.path().join("a/log")).expect("made").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "messages are for nobody else");
         let pid = std::process::id();
         assert_eq!(
             error,

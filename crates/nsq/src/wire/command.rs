@@ -153,6 +153,8 @@ pub(super) struct Scan {
     /// 0 before it is known.
     pub(super) count: u32,
     found: u32,
+    /// Whether the size of the next message is there, and the message is not.
+    in_body: bool,
     /// The bytes already walked over.
     at: usize,
 }
@@ -187,7 +189,8 @@ impl Scan {
                 let max = limits.body_bytes_max;
                 return Err(Refusal::fatal("E_BAD_BODY", format!("MPUB body too big {end} > {max}")));
             }
-            if body.len() < end {
+            self.in_body = body.len() < end;
+            if self.in_body {
                 return Ok(None);
             }
             self.at = end;
@@ -200,6 +203,9 @@ impl Scan {
     pub(super) fn cut(&self) -> Refusal {
         if self.count == 0 {
             return Refusal::fatal("E_BAD_BODY", "MPUB failed to read message count");
+        }
+        if self.in_body {
+            return Refusal::fatal("E_BAD_MESSAGE", "MPUB failed to read message body");
         }
         Refusal::fatal("E_BAD_MESSAGE", format!("MPUB failed to read message({}) body size", self.found))
     }
@@ -225,6 +231,9 @@ mod tests {
             (&b"\0\0\0"[..], "E_BAD_BODY MPUB failed to read message count"),
             (b"\0\0\0\0", "E_BAD_BODY MPUB invalid message count 0"),
             (b"\0\0\0\x02\0\0\0\x01a", "E_BAD_MESSAGE MPUB failed to read message(1) body size"),
+            (b"\0\0\0\x02\0\0\0\x01a\0\0\0", "E_BAD_MESSAGE MPUB failed to read message(1) body size"),
+            (b"\0\0\0\x02\0\0\0\x01a\0\0\0\x02", "E_BAD_MESSAGE MPUB failed to read message body"),
+            (b"\0\0\0\x02\0\0\0\x01a\0\0\0\x02b", "E_BAD_MESSAGE MPUB failed to read message body"),
             (b"\0\0\0\x02\0\0\0\x01a\xff\xff\xff\xff", "E_BAD_MESSAGE MPUB invalid message(1) body size -1"),
         ] {
             let refusal = Batch::parse(Bytes::from_static(body), &limits).unwrap_err();
