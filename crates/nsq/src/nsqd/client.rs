@@ -1,5 +1,6 @@
 //! What statistics tell of one connection.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -20,7 +21,18 @@ pub struct Client {
     /// When it came, seconds since the epoch.
     pub connected: i64,
     said: Mutex<Said>,
-    published: Mutex<Vec<(Arc<str>, u64)>>,
+    published: Mutex<Published>,
+}
+
+/// Messages by topic.
+#[derive(Debug, Default)]
+struct Published {
+    /// In the order in which the client began to publish to them.
+    counts: Vec<(Arc<str>, u64)>,
+    /// Where each of them stands.
+    places: HashMap<Arc<str>, usize>,
+    /// Where the one it published to last stands.
+    last: usize,
 }
 
 /// What is known of a client beyond its address.
@@ -53,19 +65,35 @@ impl Client {
 
     /// Counts messages it published.
     pub fn published(&self, topic: &str, count: usize) {
-        let mut published = self.published.lock();
-        let count = count as u64;
-        // A client publishes to few topics, and mostly to the one it published to last.
-        match published.iter_mut().rev().find(|(name, _)| &**name == topic) {
-            Some((_, messages)) => *messages += count,
-            None => published.push((Arc::from(topic), count)),
+        self.published.lock().count(topic, count as u64);
+    }
+}
+
+impl Published {
+    fn count(&mut self, topic: &str, messages: u64) {
+        // Most clients publish most to the topic they published to last.
+        let is_last = self.counts.get(self.last).is_some_and(|(name, _)| &**name == topic);
+        if !is_last {
+            self.last = self.place(topic);
         }
+        self.counts[self.last].1 += messages;
+    }
+
+    /// Where a topic's count is.
+    fn place(&mut self, topic: &str) -> usize {
+        if let Some(place) = self.places.get(topic) {
+            return *place;
+        }
+        let (name, place) = (Arc::<str>::from(topic), self.counts.len());
+        self.counts.push((Arc::clone(&name), 0));
+        self.places.insert(name, place);
+        place
     }
 }
 
 impl clients::Client for Client {
     fn has_published(&self) -> bool {
-        !self.published.lock().is_empty()
+        !self.published.lock().counts.is_empty()
     }
 
     fn stats(&self, topic: Option<&str>) -> ClientStats {
@@ -79,6 +107,7 @@ impl clients::Client for Client {
         let mut pub_counts: Vec<_> = self
             .published
             .lock()
+            .counts
             .iter()
             .filter(|(name, _)| topic.is_none_or(|topic| topic == &**name))
             .map(|(topic, count)| PubCount { topic: topic.to_string(), count: *count })

@@ -132,10 +132,10 @@ impl Connection {
         let mut alarm = pin!(tokio::time::sleep_until(self.timing.next()));
         loop {
             self.obey().await?;
-            self.hand_out();
             if self.deaf {
                 return self.finish().await;
             }
+            self.hand_out();
             let next = self.timing.next();
             if next < alarm.deadline() || alarm.is_elapsed() {
                 alarm.as_mut().reset(next);

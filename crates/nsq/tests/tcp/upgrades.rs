@@ -6,11 +6,7 @@ use bytes::BytesMut;
 use eyrie_nsq::nsqd::Options;
 use eyrie_nsq::nsqd::options::TlsRequired;
 use eyrie_nsq::wire::compression::{self, Decoder, Encoder};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -18,7 +14,10 @@ use tokio_rustls::client::TlsStream;
 
 use super::house::{Heard, House, Wire, certificate};
 
-fn secured() -> Options {
+#[path = "../certificates/blind.rs"]
+mod blind;
+
+pub(crate) fn secured() -> Options {
     Options {
         tls_cert: certificate("old-server.pem"),
         tls_key: certificate("old-server.key"),
@@ -26,59 +25,8 @@ fn secured() -> Options {
     }
 }
 
-/// Believes anything, like the suites do with their old certificates.
-#[derive(Debug)]
-struct Blind;
-
-impl ServerCertVerifier for Blind {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
 async fn encrypted(client: Wire<TcpStream>, shows: Option<&str>) -> Wire<TlsStream<TcpStream>> {
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Blind));
-    let config = match shows {
-        None => builder.with_no_client_auth(),
-        Some(name) => {
-            let cert = CertificateDer::from_pem_file(certificate(&format!("{name}.pem"))).unwrap();
-            let key = PrivateKeyDer::from_pem_file(certificate(&format!("{name}.key"))).unwrap();
-            builder.with_client_auth_cert(vec![cert], key).unwrap()
-        }
-    };
+    let config = blind::client(rustls::DEFAULT_VERSIONS, shows.map(|name| (name, name)));
     let name = ServerName::try_from("nsqd").unwrap();
     Wire::over(TlsConnector::from(Arc::new(config)).connect(name, client.stream).await.unwrap())
 }

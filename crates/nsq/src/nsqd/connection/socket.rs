@@ -43,16 +43,29 @@ impl From<UnixStream> for Socket {
 }
 
 impl Stream {
-    /// Whether reading could give something; TLS does not know without trying.
-    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Whether reading could give something, so that memory for it is taken then only: what TLS has
+    /// decrypted and not handed out, the end that it has heard of, or bytes in the system.
+    pub(crate) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Plain(Socket { kind: Kind::Tcp(stream), early }) if early.is_empty() => {
-                stream.poll_read_ready(cx)
+            Self::Plain(socket) => socket.poll_readable(cx),
+            Self::Tls(stream) => {
+                let (socket, session) = stream.get_mut();
+                // Nothing new is read by this; what is wrong with what was read is told by reading.
+                let waits = session.process_new_packets();
+                let waits = waits
+                    .map_or(true, |state| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed());
+                if waits { Poll::Ready(Ok(())) } else { socket.poll_readable(cx) }
             }
-            Self::Plain(Socket { kind: Kind::Unix(stream), early }) if early.is_empty() => {
-                stream.poll_read_ready(cx)
-            }
-            _ => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Socket {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.kind {
+            _ if !self.early.is_empty() => Poll::Ready(Ok(())),
+            Kind::Tcp(stream) => stream.poll_read_ready(cx),
+            Kind::Unix(stream) => stream.poll_read_ready(cx),
         }
     }
 }

@@ -204,6 +204,12 @@ impl Transport {
         self.codec.is_some()
     }
 
+    /// Bytes of memory that the buffers hold, full or not.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        [&self.input, &self.raw, &self.out, &self.writing].map(BytesMut::capacity).iter().sum()
+    }
+
     /// Gives back memory that is not in use right now.
     pub(super) fn rest(&mut self) {
         for buffer in [&mut self.input, &mut self.raw, &mut self.out, &mut self.writing] {
@@ -232,3 +238,6 @@ impl Transport {
         let _ = tokio::time::timeout(LINGER.0, farewell).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,17 +2,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
 use crate::nsqd::Options;
+use crate::nsqd::blind::client;
 use crate::nsqd::options::TlsRequired;
 use crate::wire::TlsVersion;
 
@@ -24,87 +21,17 @@ fn options() -> Options {
     Options { tls_cert: file("old-server.pem"), tls_key: file("old-server.key"), ..Options::default() }
 }
 
-/// A client that believes anything, even certificates too old for rustls to read, as OpenSSL's are.
-#[derive(Debug)]
-struct Blind;
-
-impl ServerCertVerifier for Blind {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        ring::default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-fn client(
-    versions: &[&'static rustls::SupportedProtocolVersion],
-    shows: Option<&str>,
-) -> rustls::ClientConfig {
-    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(versions)
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Blind));
-    match shows {
-        None => builder.with_no_client_auth(),
-        Some(name) => {
-            let cert = CertificateDer::from_pem_file(file(&format!("{name}.pem"))).unwrap();
-            let key = PrivateKeyDer::from_pem_file(file(&format!("{name}.key"))).unwrap();
-            // Unlike `with_client_auth_cert` it reads no certificate.
-            let key = ring::default_provider().key_provider.load_private_key(key).unwrap();
-            let certified = Arc::new(rustls::sign::CertifiedKey::new(vec![cert], key));
-            builder.with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)))
-        }
-    }
-}
-
 /// A client that shows a certificate that is not its own.
 fn borrowed(
     version: &'static rustls::SupportedProtocolVersion,
     cert: &str,
     key: &str,
 ) -> rustls::ClientConfig {
-    let cert = CertificateDer::from_pem_file(file(&format!("{cert}.pem"))).unwrap();
-    let key = PrivateKeyDer::from_pem_file(file(&format!("{key}.key"))).unwrap();
-    let key = ring::default_provider().key_provider.load_private_key(key).unwrap();
-    let certified = Arc::new(rustls::sign::CertifiedKey::new(vec![cert], key));
-    rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[version])
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Blind))
-        .with_client_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified)))
+    client(&[version], Some((cert, key)))
 }
 
 fn shown(name: &str) -> rustls::ClientConfig {
-    client(rustls::DEFAULT_VERSIONS, Some(name))
+    client(rustls::DEFAULT_VERSIONS, Some((name, name)))
 }
 
 fn unshown() -> rustls::ClientConfig {
