@@ -2,7 +2,7 @@
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 
@@ -31,6 +31,18 @@ pub(crate) fn test() -> Result<()> {
 pub(crate) fn e2e(args: &[String]) -> Result<()> {
     tools::ensure()?;
     browser(args)
+}
+
+/// Tries bytes that nobody would send, for so many seconds each: the parser, sessions, sessions with upgrades.
+pub(crate) fn fuzz(seconds: u64, seed: Option<u64>) -> Result<()> {
+    let seed = match seed {
+        Some(seed) => seed,
+        None => SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?.as_secs(),
+    };
+    let mut tests = shell::cargo();
+    tests.args(["test", "--package", "eyrie-nsq", "--test", "tcp", "fuzz::", "--", "--nocapture"]);
+    tests.env("EYRIE_FUZZ_SECONDS", seconds.to_string()).env("EYRIE_FUZZ_SEED", seed.to_string());
+    shell::run(&mut tests)
 }
 
 /// The suites of NSQ's clients.

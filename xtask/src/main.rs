@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask run|test|e2e|suites|ci|layers`.
+//! The project's chores: `cargo xtask run|test|e2e|suites|fuzz|ci|layers`.
 //!
 //! Read in this order: [`chores`] (what each command does), [`tools`] (what tests need from the machine),
 //! [`suites`] (other people's tests), [`layers`] (who may use whom, and which licences), [`shell`] (how
@@ -51,6 +51,15 @@ enum Command {
         /// Which: nsqjs, gnsq, tokio-nsq; all by default.
         names: Vec<String>,
     },
+    /// Fuzzes nsqd's protocol: the parser and whole sessions, each for so many seconds.
+    Fuzz {
+        /// How long each of the three goes on.
+        #[arg(default_value_t = 60)]
+        seconds: u64,
+        /// Where chance begins; a number of the clock's by default.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// The part of `suites` that runs inside a network namespace.
     #[command(hide = true)]
     SuiteTokioNsq {
@@ -69,6 +78,7 @@ fn main() -> ExitCode {
         Command::Test => chores::test(),
         Command::E2e { args } => chores::e2e(&args),
         Command::Suites { names } => chores::suites(&names),
+        Command::Fuzz { seconds, seed } => chores::fuzz(seconds, seed),
         Command::SuiteTokioNsq { data } => suites::tokio_nsq_inside(&data),
         Command::Ci => chores::ci(),
         Command::Layers => layers::check(),

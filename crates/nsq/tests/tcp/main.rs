@@ -8,5 +8,6 @@ mod auth;
 mod commands;
 mod delivery;
 mod endings;
+mod fuzz;
 mod load;
 mod upgrades;
