@@ -6,6 +6,7 @@
 
 mod command;
 mod layers;
+mod nsq;
 mod raw;
 mod setting;
 mod source;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub(crate) use command::{check, show};
 pub(crate) use layers::{Loaded, Overrides, load};
+pub(crate) use nsq::Nsq;
 pub(crate) use source::Problem;
 
 /// What `eyrie serve` runs on. The data folder is not in it: it is named on the command line.
@@ -37,17 +39,6 @@ pub(crate) struct Config {
     pub(crate) owner: String,
     /// `[nsq]`
     pub(crate) nsq: Nsq,
-}
-
-/// `[nsq]`: nsqd's listeners on Eyrie's own queue.
-#[derive(Clone, Debug)]
-pub(crate) struct Nsq {
-    /// Where NSQ's clients are served; none: nowhere.
-    pub(crate) tcp: Option<String>,
-    /// Where nsqd's HTTP API is served.
-    pub(crate) http: Option<String>,
-    /// How sure a message is before it is answered.
-    pub(crate) durability: queue::Durability,
 }
 
 /// `[server]`
@@ -85,7 +76,7 @@ impl Default for Config {
             store: store::SqliteOptions::default(),
             web: web::Config::default(),
             owner: "owner@localhost".to_owned(),
-            nsq: Nsq { tcp: None, http: None, durability: queue::Durability::Os },
+            nsq: Nsq::default(),
         }
     }
 }
@@ -188,13 +179,11 @@ impl Config {
             "account.owner",
             "write an email address, such as owner@localhost",
         );
+        for (holds, name, advice) in self.nsq.requirements() {
+            require(holds, name, advice);
+        }
         require(
-            self.nsq.http.is_none() || self.nsq.tcp.is_some(),
-            "nsq.http",
-            "set nsq.tcp too: one without the other is no nsqd",
-        );
-        require(
-            self.nsq.tcp.is_none() || self.log.record_bytes_max > nsq::nsqd::RECORD_OVERHEAD,
+            self.nsq.tcp.is_none() || self.log.record_bytes_max > ::nsq::nsqd::RECORD_OVERHEAD,
             "log.record_max",
             "make it at least 8 KiB: a message of NSQ must fit",
         );

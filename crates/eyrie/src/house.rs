@@ -60,7 +60,8 @@ impl House {
             App::start(config.app.clone(), clock.clone(), store.clone(), queue.clone(), &metrics, &tasks)
                 .await
                 .map_err(what_to_do)?;
-        let nsqd = match nsqd_options(config) {
+        let message_bytes_max = config.log.record_bytes_max.saturating_sub(nsqd::RECORD_OVERHEAD);
+        let nsqd = match config.nsq.options(message_bytes_max) {
             Some(options) => {
                 let (verbosity, reserved) = (Verbosity::new(options.log_level), vec![OURS.to_owned()]);
                 let started =
@@ -77,7 +78,8 @@ impl House {
     pub(crate) fn nsq_addresses(&self) -> Vec<(&'static str, String)> {
         let Some(nsqd) = &self.nsqd else { return Vec::new() };
         let http = nsqd.http_address.iter().map(|address| ("http", address.clone()));
-        std::iter::once(("tcp", nsqd.tcp_address.clone())).chain(http).collect()
+        let https = nsqd.https_address.iter().map(|address| ("https", address.clone()));
+        std::iter::once(("tcp", nsqd.tcp_address.clone())).chain(http).chain(https).collect()
     }
 
     /// Writes everything down and closes, within `patience`: half of it for the last checkpoint, what is left
@@ -105,20 +107,6 @@ impl House {
         let store_closed = self.store.close().await.context("cannot close the store");
         first_error([nsqd_closed, finished, log_closed, store_closed])
     }
-}
-
-/// What the nsqd within is told; `None` where nobody wants one. Messages are as large as NSQ's, if records
-/// of the log may be.
-fn nsqd_options(config: &Config) -> Option<nsqd::Options> {
-    let options = nsqd::Options::default();
-    Some(nsqd::Options {
-        tcp_address: config.nsq.tcp.clone()?,
-        http_address: config.nsq.http.clone().unwrap_or_default(),
-        https_address: String::new(),
-        durability: config.nsq.durability,
-        max_msg_size: options.max_msg_size.min(config.log.record_bytes_max - nsqd::RECORD_OVERHEAD),
-        ..options
-    })
 }
 
 /// An error of the start, and the way out of it.

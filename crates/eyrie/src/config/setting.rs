@@ -37,6 +37,8 @@ enum Slot {
     Option(Field<Option<String>>),
     Durability(Field<Durability>),
     Addresses(Field<Vec<SocketAddr>>),
+    /// Several words.
+    Texts(Field<Vec<String>>),
 }
 
 const fn setting(name: &'static str, slot: Slot, help: &'static str) -> Setting {
@@ -185,9 +187,55 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Address for nsqd's HTTP API, such as 127.0.0.1:4151; empty: it is not served.",
     ),
     setting(
+        "nsq.https",
+        Slot::Option(|c| &mut c.nsq.https),
+        "Address for nsqd's HTTP API over TLS, such as 127.0.0.1:4152; empty: it is not served.",
+    ),
+    setting(
         "nsq.durability",
         Slot::Durability(|c| &mut c.nsq.durability),
         "How sure a message of NSQ is before it is answered: memory, os or disk.",
+    ),
+    setting(
+        "nsq.lookupd",
+        Slot::Texts(|c| &mut c.nsq.lookupd),
+        "The nsqlookupds to register with, such as [\"127.0.0.1:4160\"].",
+    ),
+    setting(
+        "nsq.broadcast_address",
+        Slot::Option(|c| &mut c.nsq.broadcast_address),
+        "Under which name nsqlookupds tell others of this node; empty: the machine's.",
+    ),
+    setting(
+        "nsq.tls_cert",
+        Slot::Option(|c| &mut c.nsq.tls_cert),
+        "File with the certificate for NSQ's clients and nsq.https; empty: no TLS.",
+    ),
+    setting("nsq.tls_key", Slot::Option(|c| &mut c.nsq.tls_key), "File with the certificate's key."),
+    setting(
+        "nsq.tls_required",
+        Slot::Text(|c| &mut c.nsq.tls_required),
+        "Who must use TLS: none, tcp (NSQ's clients) or all (HTTP too).",
+    ),
+    setting(
+        "nsq.tls_client_certs",
+        Slot::Text(|c| &mut c.nsq.tls_client_certs),
+        "Which certificates clients must show: none, any or signed (by nsq.tls_root_ca); any and signed need TLS of all.",
+    ),
+    setting(
+        "nsq.tls_root_ca",
+        Slot::Option(|c| &mut c.nsq.tls_root_ca),
+        "File with the authorities that sign clients' certificates.",
+    ),
+    setting(
+        "nsq.auth",
+        Slot::Texts(|c| &mut c.nsq.auth),
+        "Auth servers that say what NSQ's clients may do: addresses or URLs; empty: everybody may do everything.",
+    ),
+    setting(
+        "nsq.http_auth",
+        Slot::Flag(|c| &mut c.nsq.http_auth),
+        "Ask the auth servers about nsqd's HTTP API too.",
     ),
 ];
 
@@ -223,6 +271,7 @@ impl Setting {
             }
             Slot::Durability(field) => *field(config) = durability(raw)?,
             Slot::Addresses(field) => *field(config) = addresses(raw)?,
+            Slot::Texts(field) => *field(config) = texts(raw)?,
         }
         Ok(())
     }
@@ -248,6 +297,10 @@ impl Setting {
             }),
             Slot::Addresses(field) => {
                 let all: Vec<_> = field(config).iter().map(|address| quoted(address)).collect();
+                format!("[{}]", all.join(", "))
+            }
+            Slot::Texts(field) => {
+                let all: Vec<_> = field(config).iter().map(|text| quoted(text)).collect();
                 format!("[{}]", all.join(", "))
             }
         }
@@ -317,6 +370,17 @@ fn addresses(raw: &Raw) -> Result<Vec<SocketAddr>, String> {
     }
 }
 
+/// Separated by commas where it is one text; empty: none.
+fn texts(raw: &Raw) -> Result<Vec<String>, String> {
+    let found = match raw {
+        Raw::Text(text) => text.split(',').map(|one| one.trim().to_owned()).collect(),
+        Raw::String(text) => vec![text.clone()],
+        Raw::Texts(texts) | Raw::Strings(texts) => texts.clone(),
+        _ => return expected("strings such as [\"127.0.0.1:4160\"]", raw),
+    };
+    Ok(found.into_iter().filter(|text| !text.is_empty()).collect())
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
     let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
     match local {
@@ -376,6 +440,9 @@ mod tests {
             text("8080"),
             "`8080` is not an address: write one with a port, such as 127.0.0.1:8080 or [::]:8080",
         );
+        check("nsq.lookupd", text("a:1, b:2"), "[\"a:1\", \"b:2\"]");
+        check("nsq.lookupd", text(""), "[]");
+        check("nsq.lookupd", Raw::Integer(1), "expected strings such as [\"127.0.0.1:4160\"], found 1");
         check("account.owner", Raw::Flag(true), "expected a string, found true");
     }
 }
