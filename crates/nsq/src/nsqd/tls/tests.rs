@@ -79,7 +79,7 @@ async fn a_policy_of_require_wants_any_certificate_and_reads_its_name() {
     assert_eq!(met(&config, shown("stranger")).await.unwrap().common_name, "stranger");
     // Of version 1, as `openssl x509 -req` makes them.
     for version in [&TLS12, &TLS13] {
-        let plain = client(&[version], Some("plain"));
+        let plain = client(&[version], Some(("plain", "plain")));
         assert_eq!(met(&config, plain).await.unwrap().common_name, "gauge-8");
         met(&config, borrowed(version, "plain", "self-signed")).await.unwrap_err();
     }
@@ -106,8 +106,8 @@ async fn certificates_as_openssl_makes_them_are_verified_too() {
     // The authority, and beside it a certificate that is its own authority.
     let config = rooted("plain-roots.pem");
     for version in [&TLS12, &TLS13] {
-        assert_eq!(met(&config, client(&[version], Some("plain"))).await.unwrap().common_name, "gauge-8");
-        let own = client(&[version], Some("self-signed"));
+        assert_eq!(met(&config, client(&[version], Some(("plain", "plain")))).await.unwrap().common_name, "gauge-8");
+        let own = client(&[version], Some(("self-signed", "self-signed")));
         assert_eq!(met(&config, own).await.unwrap().common_name, "gauge-9");
         // Another's certificate is of no use without its key.
         met(&config, borrowed(version, "plain", "self-signed")).await.unwrap_err();
