@@ -1,5 +1,6 @@
 //! Our own numbers, in the form Prometheus scrapes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -42,6 +43,43 @@ impl Metrics {
     }
 }
 
+/// What Prometheus asks for since 2.5.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The older format, which every tool reads: for whoever does not ask.
+const PLAIN: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A page of OpenMetrics as who asks with this `Accept` gets it: its content type and its text.
+pub fn scraped(accept: Option<&str>, openmetrics: String) -> (&'static str, String) {
+    if accept.is_some_and(|kinds| kinds.contains("application/openmetrics-text")) {
+        (OPENMETRICS, openmetrics)
+    } else {
+        (PLAIN, plain(&openmetrics))
+    }
+}
+
+/// OpenMetrics to the older text format: there the name of a counter ends in `_total` in its description
+/// too, and units and the end are not marked.
+fn plain(openmetrics: &str) -> String {
+    let counters: HashSet<&str> = openmetrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut out = String::with_capacity(openmetrics.len());
+    for line in openmetrics.lines() {
+        if line == "# EOF" || line.starts_with("# UNIT ") {
+            continue;
+        }
+        let described = ["# HELP ", "# TYPE "].into_iter().find_map(|start| {
+            let (name, rest) = line.strip_prefix(start)?.split_once(' ')?;
+            counters.contains(name).then(|| format!("{start}{name}_total {rest}"))
+        });
+        out.push_str(described.as_deref().unwrap_or(line));
+        out.push('\n');
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +93,38 @@ mod tests {
         let text = metrics.render();
         assert!(text.contains("eyrie_points_total 3"), "{text}");
         assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn the_plain_format_names_counters_as_prometheus_does() {
+        let openmetrics = "\
+# HELP eyrie_points Points taken.
+# TYPE eyrie_points counter
+eyrie_points_total 3
+# HELP eyrie_wait_seconds Waiting.
+# TYPE eyrie_wait_seconds histogram
+# UNIT eyrie_wait_seconds seconds
+eyrie_wait_seconds_count 1
+# EOF
+";
+        let expected = "\
+# HELP eyrie_points_total Points taken.
+# TYPE eyrie_points_total counter
+eyrie_points_total 3
+# HELP eyrie_wait_seconds Waiting.
+# TYPE eyrie_wait_seconds histogram
+eyrie_wait_seconds_count 1
+";
+        assert_eq!(plain(openmetrics), expected);
+    }
+
+    #[test]
+    fn who_asks_for_openmetrics_gets_it() {
+        let prometheus =
+            "application/openmetrics-text;version=1.0.0,application/openmetrics-text;q=0.5,*/*;q=0.1";
+        assert_eq!(scraped(Some(prometheus), "# EOF\n".to_owned()), (OPENMETRICS, "# EOF\n".to_owned()));
+        for accept in [None, Some("*/*")] {
+            assert_eq!(scraped(accept, "# EOF\n".to_owned()), (PLAIN, String::new()));
+        }
     }
 }

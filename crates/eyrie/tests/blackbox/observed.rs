@@ -1,9 +1,8 @@
 //! Health, metrics, logs.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use base::testkit::promtool_accepts;
 
-use crate::house::{Home, eventually, hours_ago, skipped, text};
+use crate::house::{Home, eventually, hours_ago};
 use crate::wire;
 
 #[test]
@@ -35,21 +34,7 @@ fn promtool_accepts_the_metrics() {
     wire::get(server.address, "/x/nonsense/statlist");
     let answer = wire::get(server.address, "/metrics");
     assert!(answer.body.contains("eyrie_"), "{answer:?}");
-    let promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let Ok(mut promtool) = promtool else {
-        return skipped(
-            "promtool is not installed (Debian package `prometheus`): the format was not checked",
-        );
-    };
-    promtool.stdin.take().expect("piped").write_all(answer.body.as_bytes()).expect("written");
-    let output = promtool.wait_with_output().expect("it ends");
-    let said = text(&output.stdout) + &text(&output.stderr);
-    assert!(output.status.success(), "{said}\n{}", answer.body);
+    promtool_accepts(&answer.body);
 }
 
 #[test]

@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Instant;
 
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use base::metrics::Metrics;
 use bytes::Bytes;
-use http::Method;
-use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -19,7 +18,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use super::Admin;
 use crate::cluster::fetch::{Fetch, Fetched};
 use crate::http::Client;
-use crate::http::answer::OPEN_METRICS;
+use crate::http::answer;
 use crate::nsqd::stats::Memory;
 
 type By = Family<[(&'static str, &'static str); 1], Counter>;
@@ -112,8 +111,7 @@ impl Fetch for Counted {
 }
 
 /// `GET /metrics`.
-pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
+pub(super) async fn metrics(State(admin): State<Admin>, asked: HeaderMap) -> Response {
     let is_watched = admin.rates().is_looked_at(admin.clock().now().millis());
-    let page = admin.shared.figures.render(is_watched);
-    ([(CONTENT_TYPE, OPEN_METRICS)], page).into_response()
+    answer::figures(&asked, admin.shared.figures.render(is_watched))
 }

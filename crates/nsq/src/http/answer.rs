@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderValue, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use hyper::ext::ReasonPhrase;
 use serde::Serialize;
 
@@ -13,9 +13,6 @@ pub const NSQ_CONTENT_TYPE: HeaderName = HeaderName::from_static("x-nsq-content-
 pub const NSQ_CONTENT_TYPE_VALUE: HeaderValue = HeaderValue::from_static("nsq; version=1.0");
 /// Content type of JSON answers.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
-/// Content type of what Prometheus scrapes.
-pub const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 /// Content type of text answers.
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
@@ -108,6 +105,13 @@ pub fn text(text: impl Into<Body>) -> Response {
 /// A text without NSQ's header: `/ping`.
 pub fn plain_text(status: StatusCode, text: impl Into<Body>) -> Response {
     (status, [(CONTENT_TYPE, TEXT)], text.into()).into_response()
+}
+
+/// 200 with a page of OpenMetrics, in the format that the request wants.
+pub fn figures(asked: &HeaderMap, openmetrics: String) -> Response {
+    let accept = asked.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let (kind, page) = base::metrics::scraped(accept, openmetrics);
+    ([(CONTENT_TYPE, HeaderValue::from_static(kind))], page).into_response()
 }
 
 /// 200 with nothing: what creating, pausing and deleting answer.

@@ -17,8 +17,8 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use base::Timestamp;
 use base::tasks::Stop;
-use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderValue, StatusCode};
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
@@ -26,7 +26,7 @@ use super::Shared;
 use super::peer::{Peer, Presented};
 use super::registry::{Full, Row};
 use crate::flags::duration;
-use crate::http::answer::{OPEN_METRICS, empty, json, plain_text};
+use crate::http::answer::{empty, figures, json, plain_text};
 use crate::http::{Failure, Query, logged, routes};
 use crate::version::VERSION;
 
@@ -289,7 +289,7 @@ async fn debug(State(api): State<Api>) -> Response {
     json(&shown)
 }
 
-async fn metrics(State(api): State<Api>) -> Response {
+async fn metrics(State(api): State<Api>, asked: HeaderMap) -> Response {
     let text = api.shared.figures.render(&api.shared.registry.lock());
-    ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+    figures(&asked, text)
 }

@@ -29,16 +29,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::State;
 use axum::middleware;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::{get, post, put};
 use base::ErrorKind;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::Nsqd;
 use super::stats::{Filter, Text};
-use crate::http::answer::{self, OPEN_METRICS, json, plain_text, raw_json};
+use crate::http::answer::{self, json, plain_text, raw_json};
 use crate::http::{Failure, Limits, Query, logged, routes};
 use crate::version::VERSION;
 
@@ -159,8 +158,8 @@ async fn stats(State(nsqd): Shared, query: Query) -> Response {
     answer::text(Text { report: &report, now, uptime: nsqd.uptime() }.to_string())
 }
 
-async fn metrics(State(nsqd): Shared) -> Response {
-    ([(CONTENT_TYPE, OPEN_METRICS)], super::metrics::render(&nsqd)).into_response()
+async fn metrics(State(nsqd): Shared, asked: HeaderMap) -> Response {
+    answer::figures(&asked, super::metrics::render(&nsqd))
 }
 
 /// What an error of the queue is over HTTP.

@@ -11,7 +11,8 @@ async fn figures_of_topics_and_channels_are_scraped() {
     house.does("/topic/create?topic=t", "").await;
     house.does("/channel/create?topic=t&channel=c%23ephemeral", "").await;
     house.does("/mpub?topic=t", "one\ntwo").await;
-    let answer = house.get("/metrics").await;
+    let prometheus = "Accept: application/openmetrics-text;version=1.0.0,*/*;q=0.1\r\n";
+    let answer = house.ask_with("GET", "/metrics", prometheus, b"").await;
     let kind = "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert!(answer.headers.contains(&kind.to_owned()), "{answer:?}");
     let volatile = ["uptime_seconds", "memory_bytes", "eyrie_nsqd_log_"];

@@ -1,3 +1,5 @@
+use base::testkit::promtool_accepts;
+
 use super::*;
 
 /// The answer to a request that waits, and the revision it names.
@@ -141,5 +143,6 @@ async fn metrics_count() {
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
     }
+    promtool_accepts(&metrics);
     house.close().await;
 }

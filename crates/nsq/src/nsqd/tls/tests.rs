@@ -106,7 +106,10 @@ async fn certificates_as_openssl_makes_them_are_verified_too() {
     // The authority, and beside it a certificate that is its own authority.
     let config = rooted("plain-roots.pem");
     for version in [&TLS12, &TLS13] {
-        assert_eq!(met(&config, client(&[version], Some(("plain", "plain")))).await.unwrap().common_name, "gauge-8");
+        assert_eq!(
+            met(&config, client(&[version], Some(("plain", "plain")))).await.unwrap().common_name,
+            "gauge-8"
+        );
         let own = client(&[version], Some(("self-signed", "self-signed")));
         assert_eq!(met(&config, own).await.unwrap().common_name, "gauge-9");
         // Another's certificate is of no use without its key.
