@@ -194,6 +194,8 @@ impl Core {
             let recalled = self.recalled.remove(&message.seq);
             let was_out = recalled.map_or(before > 0, |known| known > message.attempts);
             message.attempts = recalled.unwrap_or(attempts);
+            // What is known of it alone the mark does not change.
+            message.in_order &= recalled.is_none();
             self.rules.holds(&message);
             if was_out {
                 // It was handed out, and whoever had it is gone.
