@@ -23,7 +23,7 @@ mod ladder;
 mod ledger;
 pub mod listing;
 mod meters;
-mod natural;
+pub mod natural;
 pub mod own;
 mod patience;
 mod recorder;

@@ -4,7 +4,7 @@
 ///
 /// A number becomes `0`, a letter that counts its digits, and the digits: a longer one is greater, and among other
 /// characters it stands where digits do. Names that differ in capitals or leading zeros only have the same first part.
-pub(crate) fn key(name: &str) -> (String, String) {
+pub fn key(name: &str) -> (String, String) {
     let lower = name.to_lowercase();
     let mut natural = String::with_capacity(lower.len() + 2);
     let mut rest = lower.as_str();

@@ -60,6 +60,6 @@ async fn abandoned(cluster: &Cluster, topics: Vec<String>) -> Vec<Inactive> {
             None => break,
         }
     }
-    found.sort_by(|a, b| a.topic.cmp(&b.topic));
+    found.sort_by_cached_key(|inactive| app::natural::key(&inactive.topic));
     found
 }

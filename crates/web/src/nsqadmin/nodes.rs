@@ -50,7 +50,7 @@ pub(super) async fn nodes(visit: Visit) -> Answer {
         let moved = admin.rates().of(Of::Node(&producer.http_address()));
         let topics = producer.topics.as_deref().unwrap_or_default();
         let mut named = topics.to_vec();
-        named.sort_by_key(|topic| !topic.tombstoned);
+        named.sort_by_cached_key(|topic| (!topic.tombstoned, app::natural::key(&topic.topic)));
         named.truncate(NAMED_MAX);
         Line {
             named,

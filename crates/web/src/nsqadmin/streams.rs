@@ -85,7 +85,7 @@ pub(super) async fn streams(visit: Visit, Query(params): Query<Params>) -> Answe
     match view.sort {
         "rate" => rows.sort_by(|a, b| b.rate.unwrap_or(-1.0).total_cmp(&a.rate.unwrap_or(-1.0))),
         "depth" => rows.sort_by_key(|line| std::cmp::Reverse(line.depth)),
-        _ => {}
+        _ => rows.sort_by_cached_key(|line| app::natural::key(&line.name)),
     }
     view.pages = rows.len().div_ceil(PER_PAGE).max(1);
     view.page = params.page.parse().unwrap_or(1).clamp(1, view.pages);

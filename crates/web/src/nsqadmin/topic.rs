@@ -56,9 +56,10 @@ pub(super) async fn topic(visit: Visit, Path(topic): Path<String>) -> Answer {
     let total = TopicStats::total(&topic, &rows);
     let rates = admin.rates();
     let moved = rates.of(Of::Topic(&topic));
-    let channels: Vec<ChannelLine> = (total.channels.iter().flatten())
+    let mut channels: Vec<ChannelLine> = (total.channels.iter().flatten())
         .map(|channel| ChannelLine::of(channel, rates.of(Of::Channel(&topic, &channel.channel_name))))
         .collect();
+    channels.sort_by_cached_key(|line| app::natural::key(&line.stats.channel_name));
     let nodes: Vec<NodeLine> =
         rows.iter().map(|row| NodeLine::of(row, &rates.of(Of::TopicAt(&topic, &row.node)))).collect();
     let known = |name: &String| channels.iter().any(|line| line.stats.channel_name == *name);

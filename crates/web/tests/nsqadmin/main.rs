@@ -38,6 +38,16 @@ async fn streams_show_every_topic_and_what_waits() {
 }
 
 #[tokio::test]
+async fn names_stand_as_people_count() {
+    let house = House::new().await;
+    house.lookupd.says("/topics", 200, r#"{"topics":["jobs-10","jobs-9","Jobs-8"]}"#);
+    let page = house.get("/").await.text;
+    let place = |name: &str| page.find(&format!("<span class=\"name\">{name}<")).expect(name);
+    assert!(place("Jobs-8") < place("jobs-9") && place("jobs-9") < place("jobs-10"));
+    house.end().await;
+}
+
+#[tokio::test]
 async fn a_topic_shows_its_channels_and_nodes() {
     let house = House::new().await;
     house.fill();
