@@ -35,7 +35,7 @@ pub trait Options: Default + Send + Sync + 'static {
         (Level::Info, "")
     }
 
-    /// What `-h` shows behind the flags: lines of a shell.
+    /// What `-h` shows behind the flags: lines of a shell, below 90 bytes so that nothing wraps them.
     const EXAMPLES: &'static [&'static str] = &[];
 
     /// Whether words behind the flags are a mistake; others ignore them, as NSQ's do.

@@ -101,7 +101,7 @@ impl Discovery {
                     if self.outage.is_news(&error) {
                         let url = &self.url;
                         tracing::error!(
-                            "error querying nsqlookupd ({url}) - {error}; asking again until it answers"
+                            "error querying nsqlookupd ({url}) - {error} (asking again until it answers)"
                         );
                     }
                     since = None;

@@ -32,7 +32,8 @@ impl flags::Options for Options {
     const EXAMPLES: &'static [&'static str] = &[
         "nsq_tail -topic=orders -nsqd-tcp-address=127.0.0.1:4150",
         "nsq_tail -topic=orders -n=10 -lookupd-http-address=127.0.0.1:4161",
-        "nsq_tail -topic=orders -topic=returns -print-topic -lookupd-http-address=127.0.0.1:4161",
+        "nsq_tail -topic=orders -topic=returns -print-topic \\",
+        "  -lookupd-http-address=127.0.0.1:4161",
     ];
 
     fn flags() -> &'static [Flag<Self>] {

@@ -60,7 +60,8 @@ impl flags::Options for Options {
     const EXAMPLES: &'static [&'static str] = &[
         "tail -F access.log | to_nsq -topic=access -nsqd-tcp-address=127.0.0.1:4150",
         "to_nsq -topic=access -rate=100 -nsqd-tcp-address=127.0.0.1:4150 <lines",
-        "to_nsq -topic=access -delimiter=, -nsqd-tcp-address=10.0.0.1:4150 -nsqd-tcp-address=10.0.0.2:4150 <list",
+        "to_nsq -topic=access -delimiter=, -nsqd-tcp-address=10.0.0.1:4150 \\",
+        "  -nsqd-tcp-address=10.0.0.2:4150 <list",
     ];
 
     fn flags() -> &'static [Flag<Self>] {

@@ -78,9 +78,10 @@ impl flags::Options for Options {
     const REFUSES_WORDS: bool = true;
     const EXAMPLES: &'static [&'static str] = &[
         "nsq_to_file -topic=orders -output-dir=/archive -lookupd-http-address=127.0.0.1:4161",
-        "nsq_to_file -topic-pattern='^log' -gzip -output-dir=/archive -lookupd-http-address=127.0.0.1:4161",
-        "nsq_to_file -topic=orders -rotate-size=100000000 -work-dir=/archive/now -output-dir=/archive/done \\",
-        "  -nsqd-tcp-address=127.0.0.1:4150         # whole files only in /archive/done",
+        "nsq_to_file -topic-pattern='^log' -gzip -output-dir=/archive \\",
+        "  -lookupd-http-address=127.0.0.1:4161",
+        "nsq_to_file -topic=orders -nsqd-tcp-address=127.0.0.1:4150 -rotate-size=100000000 \\",
+        "  -work-dir=/archive/now -output-dir=/archive/done    # whole files only in done",
     ];
 
     fn logging(&self) -> (Level, &str) {

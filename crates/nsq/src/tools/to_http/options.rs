@@ -54,10 +54,13 @@ impl flags::Options for Options {
     const PROGRAM: &'static str = "nsq_to_http";
 
     const EXAMPLES: &'static [&'static str] = &[
-        "nsq_to_http -topic=orders -post=http://127.0.0.1:8000/in -nsqd-tcp-address=127.0.0.1:4150",
-        "nsq_to_http -topic=orders -get='http://127.0.0.1:8000/in?m=%s' -nsqd-tcp-address=127.0.0.1:4150",
-        "nsq_to_http -topic=orders -post=http://127.0.0.1:8000/in -consumer-opt=max_attempts,0 \\",
-        "  -lookupd-http-address=127.0.0.1:4161     # never gives a message up, 5 attempts are the default",
+        "nsq_to_http -topic=orders -post=http://127.0.0.1:8000/in \\",
+        "  -nsqd-tcp-address=127.0.0.1:4150",
+        "nsq_to_http -topic=orders -get='http://127.0.0.1:8000/in?m=%s' \\",
+        "  -nsqd-tcp-address=127.0.0.1:4150",
+        "nsq_to_http -topic=orders -post=http://127.0.0.1:8000/in \\",
+        "  -lookupd-http-address=127.0.0.1:4161 \\",
+        "  -consumer-opt=max_attempts,0    # never gives a message up; after 5 attempts otherwise",
     ];
 
     fn flags() -> &'static [Flag<Self>] {

@@ -45,11 +45,14 @@ impl flags::Options for Options {
     const PROGRAM: &'static str = "nsq_to_nsq";
 
     const EXAMPLES: &'static [&'static str] = &[
-        "nsq_to_nsq -topic=orders -nsqd-tcp-address=127.0.0.1:4150 -destination-nsqd-tcp-address=10.0.0.2:4150",
-        "nsq_to_nsq -topic=orders -destination-topic=paid -require-json-field=state -require-json-value=paid \\",
+        "nsq_to_nsq -topic=orders -nsqd-tcp-address=127.0.0.1:4150 \\",
+        "  -destination-nsqd-tcp-address=10.0.0.2:4150",
+        "nsq_to_nsq -topic=orders -destination-topic=paid -require-json-field=state \\",
+        "  -require-json-value=paid \\",
         "  -lookupd-http-address=127.0.0.1:4161 -destination-nsqd-tcp-address=10.0.0.2:4150",
-        "nsq_to_nsq -topic=orders -consumer-opt=max_attempts,0 -lookupd-http-address=127.0.0.1:4161 \\",
-        "  -destination-nsqd-tcp-address=10.0.0.2:4150  # never gives a message up, 5 attempts are the default",
+        "nsq_to_nsq -topic=orders -lookupd-http-address=127.0.0.1:4161 \\",
+        "  -destination-nsqd-tcp-address=10.0.0.2:4150 \\",
+        "  -consumer-opt=max_attempts,0    # never gives a message up; after 5 attempts otherwise",
     ];
 
     fn flags() -> &'static [Flag<Self>] {
