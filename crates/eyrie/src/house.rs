@@ -3,6 +3,7 @@
 //! Opening: log (recovery is reported), queue, store, application, nsqd if it is wanted. Closing goes the
 //! other way, after the listeners: nsqd, last checkpoint, tasks, log, store.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use base::tasks::TaskGroup;
 use log::{Log, Recovery};
 use nsq::logging::Verbosity;
 use nsq::nsqd::{self, Running};
+use queue::Queue;
+use queue::broker::Broker;
 use store::Store;
 
 use crate::config::Config;
@@ -33,6 +36,8 @@ pub(crate) struct House {
 
 /// Topics that begin so are the recorder's: NSQ's clients do not see them.
 const OURS: &str = "points.";
+/// Most names of topics in one line of the log.
+const LEFT_BEHIND_SHOWN_MAX: usize = 20;
 
 impl House {
     /// Opens all parts; what recovery found is logged, the rest is served.
@@ -45,7 +50,7 @@ impl House {
             .await?
             .context("cannot open the log")?;
         report(&recovery);
-        let queue = queue::Queue::open(log.clone(), &folder.log()).context("cannot open the queue")?;
+        let queue = Queue::open(log.clone(), &folder.log()).context("cannot open the queue")?;
         let store =
             store::open_sqlite_with(&folder.store(), config.store).await.context("cannot open the store")?;
         if recovery.records > 0 && !config.app.accept_log_gap {
@@ -68,7 +73,11 @@ impl House {
                     Running::start_within(queue, &folder.log(), reserved, options, verbosity, clock).await;
                 Some(started.context("cannot start nsqd")?)
             }
-            None => None,
+            None => {
+                let dir = folder.log();
+                tokio::task::spawn_blocking(move || tell_left_behind(&queue, &dir)).await?;
+                None
+            }
         };
         let gauges = LogGauges::new(log.clone(), &metrics);
         Ok(Self { app, metrics, gauges, tasks, log, store, nsqd })
@@ -106,6 +115,21 @@ impl House {
         };
         let store_closed = self.store.close().await.context("cannot close the store");
         first_error([nsqd_closed, finished, log_closed, store_closed])
+    }
+}
+
+/// Topics of an nsqd that was switched off are kept, for when it is switched on again: whoever does not want
+/// that should know.
+fn tell_left_behind(queue: &Queue, dir: &Path) {
+    match Broker::left_behind(queue, dir, &[OURS.to_owned()]) {
+        Ok(topics) if topics.is_empty() => {}
+        Ok(topics) => tracing::warn!(
+            topics = topics.len(),
+            names = topics[..topics.len().min(LEFT_BEHIND_SHOWN_MAX)].join(", "),
+            "topics of NSQ are kept on the disk though nsq.tcp is not set; to be rid of them, set it, delete \
+             them (POST /topic/delete or nsqadmin), and take it away again"
+        ),
+        Err(error) => tracing::warn!(%error, "what topics of NSQ are kept on the disk cannot be read"),
     }
 }
 

@@ -121,7 +121,7 @@ fn a_store_that_cannot_be_written_is_said_once_and_not_copied() {
 fn a_read_only_folder_is_named_as_such_and_restored_from() {
     let place = Home::new();
     let mount = place.beside("snapshot");
-    let Some(disk) = Tmpfs::mount(&mount) else {
+    let Some(disk) = Tmpfs::mount(&mount, 24) else {
         return skipped("a tmpfs cannot be mounted here (it takes root): the read-only folder was not tried");
     };
     let home = Home::with_data(&mount.join("data"));

@@ -40,7 +40,7 @@ fn a_log_at_its_quota_answers_503_and_goes_on_when_it_may() {
 fn a_full_disk_answers_503_and_loses_nothing() {
     let home = Home::new();
     let mount = home.beside("small-disk");
-    let Some(disk) = Tmpfs::mount(&mount) else {
+    let Some(disk) = Tmpfs::mount(&mount, 24) else {
         return skipped("a small tmpfs cannot be mounted here (it takes root): the full disk was not tried");
     };
     let home = Home::with_data(&mount.join("data"));
@@ -78,10 +78,10 @@ pub(crate) struct Tmpfs(std::path::PathBuf);
 
 impl Tmpfs {
     /// None where that is not allowed.
-    pub(crate) fn mount(at: &Path) -> Option<Self> {
+    pub(crate) fn mount(at: &Path, mib: u32) -> Option<Self> {
         std::fs::create_dir(at).expect("made");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(at);
+        mount.args(["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"]).arg(at);
         let output = mount.output().ok()?;
         eprint!("{}", text(&output.stderr));
         output.status.success().then(|| Self(at.to_owned()))

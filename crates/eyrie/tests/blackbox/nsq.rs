@@ -396,6 +396,15 @@ fn eyrie_serves_nsq_on_its_own_queue_beside_numbers() {
     assert_eq!(printed, ["one", "two"], "{}", text(&tail.stderr));
     server.reaches(&token, "beside", time, 3.0);
     server.stop();
+
+    let refused = home.fail(&["nsqd", "--data-path", &home.data().display().to_string()]);
+    assert!(refused.contains("is the data folder of eyrie serve"), "{refused}");
+    let server = home.serve();
+    eventually("what is left of it is named", || {
+        let logged = server.logged();
+        (logged.contains("topics of NSQ are kept on the disk") && logged.contains("orders")).then_some(())
+    });
+    server.stop();
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn a_consumer_that_does_not_read_holds_up_nobody() {
 fn a_full_disk_refuses_publishing_while_consumers_go_on() {
     let home = Home::new();
     let mount = home.beside("small-disk");
-    let Some(_disk) = Tmpfs::mount(&mount) else {
+    let Some(_disk) = Tmpfs::mount(&mount, 24) else {
         return skipped(
             "a small tmpfs cannot be mounted here (it takes root): nsqd's full disk was not tried",
         );

@@ -16,6 +16,9 @@ use queue::broker::{Broker, Imported};
 /// Most bytes that are read of the lock's file.
 const LOCK_BYTES_MAX: u64 = 64;
 
+/// Only the data folder of `eyrie serve` has a file of this name.
+const SERVES_FILE: &str = "format";
+
 /// A folder that this process holds; the system lets go of it however the process ends.
 #[derive(Debug)]
 pub struct Folder {
@@ -39,6 +42,14 @@ pub enum InUse {
     /// It is not there.
     #[error("failed to lock data-path: there is no folder {path}; make it first (mkdir -p {path})")]
     Missing {
+        /// The folder.
+        path: String,
+    },
+    /// It is the data folder of `eyrie serve`.
+    #[error(
+        "data-path: {path} is the data folder of eyrie serve, which has an nsqd of its own (nsq.tcp in its configuration); name another folder"
+    )]
+    OfServe {
         /// The folder.
         path: String,
     },
@@ -66,6 +77,9 @@ impl Folder {
             && source.kind() == io::ErrorKind::NotFound
         {
             return Err(InUse::Missing { path: path.display().to_string() });
+        }
+        if path.join(SERVES_FILE).exists() {
+            return Err(InUse::OfServe { path: path.display().to_string() });
         }
         let lock = File::options()
             .read(true)
@@ -158,6 +172,11 @@ mod tests {
         );
         drop(first);
         Folder::take(&path).expect("free again");
+        let serves = home.path().join("serves");
+        std::fs::create_dir(&serves).expect("made");
+        std::fs::write(serves.join("format"), "1\n").expect("written");
+        let error = Folder::take(&serves.display().to_string()).expect_err("not an nsqd's").to_string();
+        assert!(error.contains("is the data folder of eyrie serve"), "{error}");
         let file = home.path().join("file");
         std::fs::write(&file, "").expect("written");
         Folder::take(&file.display().to_string()).expect_err("not a folder");

@@ -22,7 +22,7 @@ const EVERY_BYTES: u64 = 64 << 20;
 const EVERY: Duration = Duration::from_secs(60);
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Where the log takes nothing and one may make room, it is taken this long after the last one,
+/// Not before this long after the last one, also where the log takes nothing and one may make room,
 const AGAIN: Duration = Duration::from_millis(200);
 /// and after so many times what that took.
 const AGAIN_PARTS: u32 = 9;
@@ -124,7 +124,7 @@ pub(crate) async fn run(broker: std::sync::Weak<Inner>, ground: Arc<super::groun
             continue;
         }
         let patience = (took * AGAIN_PARTS).max(AGAIN).min(EVERY).saturating_sub(last.elapsed());
-        if !is_due && !patience.is_zero() {
+        if !patience.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(patience) => {}
                 () = stop.requested() => return,
