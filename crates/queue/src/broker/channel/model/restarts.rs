@@ -72,8 +72,10 @@ impl World {
         self.journal.told = self.places.iter().copied().zip(self.attempts.iter().copied()).collect();
     }
 
-    /// An image is taken; its position may lie before what it knows of.
+    /// An image is taken; its position may lie before what it knows of. What is told of only by the image
+    /// older records behind it may take back, as a kill does; so the journal knows it as well.
     pub(super) fn snapshot(&mut self) {
+        self.tell();
         let mark = (self.core.end, self.core.end * 8);
         let topic = TopicImage {
             name: "t".to_owned(),
