@@ -21,6 +21,7 @@ mod hostile;
 mod nsq;
 mod nsqd;
 mod nsqd_crash;
+mod nsqd_full;
 mod nsqd_scale;
 mod numbers;
 mod observed;
