@@ -1,9 +1,10 @@
 //! Full disks and failing ones.
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use base::ErrorKind;
 use eyrie_queue::broker::{Policy, Subscriber};
-use log::files::{Crash, Faulty};
+use log::files::{Crash, Faulty, Files};
 
 use crate::house::*;
 
@@ -58,11 +59,36 @@ async fn what_is_deleted_on_a_full_disk_makes_room_and_stays_deleted() {
         }
     }
     house.broker.delete_topic("t").await.unwrap();
-    let house = open_with(&disk.crash(log::files::Crash::KeepAll), small, config());
+    let house = open_with(&disk.crash(Crash::KeepAll), small, config());
     assert!(house.broker.find_topic("t").is_none());
     let made = || async { house.broker.topic("u").await.ok() };
     let topic = base::testkit::eventually(SOON, "there is room", made).await;
     publish(&topic, ["fits"]).await;
+}
+
+#[tokio::test]
+async fn what_a_deleted_topic_had_is_freed_though_a_kill_came_before_the_log_was_told() {
+    let disk = Faulty::new();
+    let marks = Path::new("/data/log/cursors");
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    topic.channel("c").await.unwrap();
+    let long = "x".repeat(1_000);
+    for _ in 0..10 {
+        publish(&topic, vec![&long; 50]).await;
+    }
+    let before = log::files::read(&disk, marks).unwrap();
+    house.broker.delete_topic("t").await.unwrap();
+    house.log.sync(house.log.end()).await.unwrap();
+    let disk = disk.crash(Crash::KeepAll);
+    match before {
+        Some(before) => log::files::replace(&disk, Path::new("/data/log"), "cursors", &before).unwrap(),
+        None => drop(disk.remove(marks)),
+    }
+    let house = open(&disk);
+    assert!(house.broker.find_topic("t").is_none());
+    let freed = || async { (house.log.status().segments <= 2).then_some(()) };
+    base::testkit::eventually(SOON, "its segments are freed", freed).await;
 }
 
 #[tokio::test]
