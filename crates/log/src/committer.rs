@@ -111,6 +111,8 @@ impl Committer {
         let failed = failed.map(|(error, piece)| {
             let lost = piece.records + pieces.map(|piece| piece.records).sum::<u64>();
             let lost = lost + self.shared.gather.give_up(&error, self.written);
+            // The keeper may have thought that there is room, and be at rest.
+            self.shared.room.look();
             self.shared.counters.given_up.fetch_add(lost, Relaxed);
             tracing::warn!(%error, records = lost, "records were refused for want of room");
             (error, piece.start)

@@ -25,16 +25,22 @@ fn lead(append: Append) -> Poll<Result<Lsn, Error>> {
     }
 }
 
+/// Whether this thread wrote last.
+fn is_ours(disk: &Faulty) -> bool {
+    disk.writer() == Some(std::thread::current().id())
+}
+
 /// A log with one segment and nobody at it, and how many records it has.
 async fn begun(disk: &Faulty) -> (Log, u32) {
     let (log, _) = open_on(disk, 64 << 10);
     log.append(&[record(1, 0)], Durability::Disk).unwrap().await.unwrap();
     // The thread may not be done with that one yet.
     for n in 1..500 {
-        if lead(log.append(&[record(1, n)], Durability::Os).unwrap()).is_ready() {
+        let _ = lead(log.append(&[record(1, n)], Durability::Os).unwrap());
+        log.written().await;
+        if is_ours(disk) {
             return (log, n + 1);
         }
-        log.written().await;
     }
     panic!("nobody who awaits a write leads");
 }
@@ -50,6 +56,7 @@ async fn whoever_awaits_a_quick_write_first_writes_for_all() {
     for append in appends.into_iter().rev() {
         assert!(matches!(lead(append), Poll::Ready(Ok(_))));
     }
+    assert!(is_ours(&disk));
     assert_eq!(log.status().commits, commits + 1);
     assert_eq!(numbers(&log), (0..from + 9).collect::<Vec<_>>());
 }
@@ -73,11 +80,35 @@ async fn what_nobody_awaits_is_written_too() {
 async fn a_leader_leaves_new_segments_to_the_thread() {
     let disk = Faulty::new();
     let (log, _) = open_on(&disk, 4_096);
+    let mut led = 0;
     for n in 0..400 {
-        log.append(&[record(1, n)], Durability::Os).unwrap().await.unwrap();
+        let before = log.status().segments;
+        let _ = lead(log.append(&[record(1, n)], Durability::Os).unwrap());
+        log.written().await;
+        if is_ours(&disk) {
+            assert_eq!(log.status().segments, before, "the leader began a segment");
+            led += 1;
+        }
     }
-    assert!(log.status().segments > 4);
+    assert!(log.status().segments > 4 && led > 50, "{led} were led");
     assert_eq!(numbers(&log), (0..400).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn nobody_leads_after_a_write_was_slow() {
+    let disk = Faulty::new();
+    let (log, from) = begun(&disk).await;
+    let held = disk.hold_writes();
+    let slow = log.append(&[record(1, from)], Durability::Os).unwrap();
+    let leader = std::thread::spawn(move || lead(slow));
+    // However late this one comes, the write took at least so long.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(held);
+    assert!(leader.join().unwrap().is_ready());
+    let _ = lead(log.append(&[record(1, from + 1)], Durability::Os).unwrap());
+    log.written().await;
+    assert!(!is_ours(&disk), "it is the committer's thread's");
+    assert_eq!(numbers(&log), (0..from + 2).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::ThreadId;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -34,6 +35,8 @@ struct State {
     /// What the folder on the device says.
     durable_names: BTreeMap<PathBuf, Arc<Mutex<Inode>>>,
     faults: Faults,
+    /// Who wrote last.
+    writer: Option<ThreadId>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -47,6 +50,7 @@ struct Faults {
     syncs: u64,
     held: Option<Arc<Gate>>,
     reads_held: Option<Arc<Gate>>,
+    writes_held: Option<Arc<Gate>>,
 }
 
 /// Opens once.
@@ -65,7 +69,7 @@ impl Gate {
     }
 }
 
-/// Syncs or reads wait until it is dropped.
+/// Syncs, reads or writes wait until it is dropped.
 #[derive(Debug)]
 pub struct Held {
     gate: Arc<Gate>,
@@ -76,7 +80,7 @@ impl Drop for Held {
     fn drop(&mut self) {
         {
             let faults = &mut self.disk.0.lock().faults;
-            for held in [&mut faults.held, &mut faults.reads_held] {
+            for held in [&mut faults.held, &mut faults.reads_held, &mut faults.writes_held] {
                 held.take_if(|held| Arc::ptr_eq(held, &self.gate));
             }
         }
@@ -133,6 +137,18 @@ impl Faulty {
         Held { gate, disk: self.clone() }
     }
 
+    /// The thread that wrote last.
+    pub fn writer(&self) -> Option<ThreadId> {
+        self.0.lock().writer
+    }
+
+    /// The same for every write.
+    pub fn hold_writes(&self) -> Held {
+        let gate = Arc::new(Gate::default());
+        self.0.lock().faults.writes_held = Some(Arc::clone(&gate));
+        Held { gate, disk: self.clone() }
+    }
+
     /// From now on every write fails with EIO, or none.
     pub fn fail_writes(&self, fail: bool) {
         self.0.lock().faults.writes_fail = fail;
@@ -169,7 +185,7 @@ impl Faulty {
             *inode = Arc::new(Mutex::new(Inode { durable: bytes.clone(), bytes, unsynced: Vec::new() }));
         }
         let durable_names = names.clone();
-        Self(Arc::new(Mutex::new(State { names, durable_names, faults: Faults::default() })))
+        Self(Arc::new(Mutex::new(State { names, durable_names, ..State::default() })))
     }
 
     /// Changes the bytes of a file on the device behind everyone's back. False if there is none.
@@ -328,6 +344,10 @@ impl File for Open {
 
     fn write_at(&self, parts: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         let faults = self.disk.0.lock().faults.clone();
+        if let Some(gate) = &faults.writes_held {
+            gate.pass();
+        }
+        self.disk.0.lock().writer = Some(std::thread::current().id());
         if faults.writes_fail {
             return Err(io::Error::from_raw_os_error(libc::EIO));
         }
