@@ -115,8 +115,8 @@ impl Rules {
         let stays = |seq: &u64| !range.contains(seq) || stay.binary_search(seq).is_ok();
         self.dead.retain(|message| stays(&message.seq));
         self.dead_bytes = self.dead.iter().map(|message| message.body.len()).sum();
-        let free = self.keys.forget(range, stay);
-        self.parked_bytes = self.keys.iter().map(|message| message.body.len()).sum();
+        let keys::Forgotten { gone, free } = self.keys.forget(range, stay);
+        self.parked_bytes -= gone.iter().chain(&free).map(|message| message.body.len()).sum::<usize>();
         free.into_iter().map(out_of_order).collect()
     }
 

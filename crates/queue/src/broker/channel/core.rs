@@ -243,7 +243,9 @@ impl Core {
         first.remove();
         match message {
             Some(message) => {
-                self.ready.push_back(Message { attempts: due.attempts, in_order: false, ..message })
+                // It may have been in flight when a node was killed.
+                let message = Message { attempts: due.attempts, in_order: false, ..message };
+                self.rules.survives(message).into_iter().for_each(|message| self.ready.push_back(message));
             }
             None => {
                 tracing::warn!(seq = due.seq, "a deferred message is not in the log; it counts as finished");
@@ -273,11 +275,11 @@ impl Core {
                 self.done(message.seq);
                 continue;
             }
-            let (seq, attempts) = (message.seq, message.attempts);
+            let (seq, attempts, position) = (message.seq, message.attempts, message.position);
             let Some(mut message) = self.rules.pass(message) else {
                 // Others pass it, and the "delivered" mark with them, which would tell otherwise.
                 if !self.limits.is_ephemeral {
-                    self.pending.attempt(seq, attempts);
+                    self.pending.attempt(seq, attempts, position);
                 }
                 continue;
             };
@@ -294,7 +296,7 @@ impl Core {
                 self.delivered = self.delivered.max(message.seq + 1);
                 self.pending.events += usize::from(!self.limits.is_ephemeral);
             } else if !self.limits.is_ephemeral {
-                self.pending.attempt(message.seq, message.attempts);
+                self.pending.attempt(seq, message.attempts, position);
             }
             out.push(Delivery {
                 id: MessageId::new(self.limits.node_id, message.position),

@@ -56,6 +56,7 @@ impl Dice {
 }
 
 struct World {
+    seed: u64,
     core: Core,
     dice: Dice,
     now_ms: i64,
@@ -81,6 +82,7 @@ impl World {
         let mut core = Core::new(LIMITS, 0, 0, 1_000_000);
         core.set_rules(&policy);
         let mut world = Self {
+            seed,
             core,
             policy,
             journal: Journal::new(),
@@ -121,7 +123,8 @@ impl World {
             published_ns: self.now_ms * 1_000_000,
             deliver_at_ms: if delay_ms == 0 { 0 } else { self.now_ms + delay_ms },
             expires_ms: 0,
-            key_hash: if self.policy.ordered { self.dice.roll(4) } else { 0 },
+            // The first record lies at zero, which stands for a position that is not known.
+            key_hash: if self.policy.ordered { self.dice.roll(4) * seq.min(1) } else { 0 },
             attempts: 0,
             in_order: delay_ms == 0,
             body: Bytes::from(vec![0; self.dice.roll(200) as usize]),
@@ -291,15 +294,15 @@ impl World {
 
     /// A message was handed out: of its key no other is out or was tried in vain, and none was passed.
     fn check_order(&self, at: usize) {
-        let key = self.log[at].key_hash;
+        let (seed, key) = (self.seed, self.log[at].key_hash);
         for (other, message) in self.log.iter().enumerate() {
             if key == 0 || message.key_hash != key || other == at || self.places[other] == Place::Done {
                 continue;
             }
-            // Of several that were tried before a kill any may hold it.
-            assert!(!self.tried[other] || self.tried[at], "{other} holds the key of {at}");
+            // Of several that were tried before a kill, any.
+            assert!(!self.tried[other] || self.tried[at], "seed {seed}: {other} holds the key of {at}");
             let is_passed = other < at && message.in_order && self.log[at].in_order;
-            assert!(!is_passed, "{at} came before {other}");
+            assert!(!is_passed, "seed {seed}: {at} came before {other}");
         }
     }
 

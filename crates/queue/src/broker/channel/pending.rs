@@ -18,7 +18,7 @@ pub(crate) struct Special {
     pub(crate) attempts: u16,
     /// Zero: at once.
     pub(crate) deliver_at_ms: i64,
-    /// Known where it is deferred.
+    /// Of its record; zero where it is not known, which it is where it is deferred.
     pub(crate) position: u64,
 }
 
@@ -55,8 +55,8 @@ impl Pending {
         self.forget(&range)
     }
 
-    pub(crate) fn attempt(&mut self, seq: u64, attempts: u16) {
-        self.special(seq, Special { attempts, deliver_at_ms: 0, position: 0 });
+    pub(crate) fn attempt(&mut self, seq: u64, attempts: u16, position: u64) {
+        self.special(seq, Special { attempts, deliver_at_ms: 0, position });
     }
 
     pub(crate) fn defer(&mut self, seq: u64, attempts: u16, deliver_at_ms: i64, position: u64) {

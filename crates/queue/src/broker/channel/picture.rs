@@ -42,7 +42,10 @@ impl Core {
             for held in self.in_flight.iter() {
                 let attempts = self.rules.spared(held.message.attempts);
                 if attempts < held.message.attempts {
-                    special.insert(held.message.seq, Special { attempts, deliver_at_ms: 0, position: 0 });
+                    special.insert(
+                        held.message.seq,
+                        Special { attempts, deliver_at_ms: 0, position: held.message.position },
+                    );
                 }
             }
         }

@@ -3,21 +3,24 @@
 use log::Lsn;
 
 use crate::broker::channel::Channel;
+use crate::broker::message::Message;
 use crate::broker::record;
 
 impl Channel {
-    /// A message that failed and waits for its time holds its key, so that none of that key overtakes it.
-    /// Blocking; one read of the log for each.
+    /// A message that was handed out and is not over holds its key, so that none of that key overtakes it,
+    /// whether it waits for its time or lies far behind in the backlog. Blocking; one read of the log for
+    /// each.
     pub(crate) fn recall_keys(&self) {
-        let failed = {
-            let state = self.state.lock();
-            if state.core.rules.is_ordered() { state.core.failed_and_deferred() } else { Vec::new() }
+        let tried = {
+            let core = &mut self.state.lock().core;
+            if core.rules.is_ordered() { core.tried_before() } else { Vec::new() }
         };
-        for (seq, position) in failed {
+        for (seq, position) in tried {
             let found = self.ground.log.read(Lsn(position));
             match found.map(|found| found.and_then(|found| record::message(found.lsn.0, &found.payload))) {
                 Ok(message) => {
-                    let key_hash = message.map_or(0, |message| message.key_hash);
+                    let is_it = |message: &Message| message.seq == seq;
+                    let key_hash = message.filter(is_it).map_or(0, |message| message.key_hash);
                     self.change(|of| of.core.rules.hold(key_hash, seq));
                 }
                 Err(error) => {

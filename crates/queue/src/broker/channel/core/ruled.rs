@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::Core;
-use crate::broker::channel::pending::Pending;
+use super::{Core, Due};
+use crate::broker::channel::pending::{Pending, Special};
 use crate::broker::channel::places::Places;
 use crate::broker::channel::ready::Ready;
 use crate::broker::message::Message;
@@ -60,14 +60,24 @@ impl Core {
         self.pending.events += 1;
         for (seq, attempts) in attempts {
             self.recalled.insert(seq, attempts);
-            self.pending.attempt(seq, attempts);
+            self.pending.attempt(seq, attempts, 0);
         }
     }
 
-    /// Messages that failed and are deferred, but for their keys, which are in the log: number, position.
-    pub(crate) fn failed_and_deferred(&self) -> Vec<(u64, u64)> {
-        let failed = self.deferred.iter().filter(|(_, of)| of.attempts > 0 && of.message.is_none());
-        failed.map(|((_, position), of)| (of.seq, *position)).collect()
+    /// Messages that are known one by one to have been handed out before the core was made: number, and
+    /// position in the log, where their keys are. What waits for no time is read before the backlog, so
+    /// that none that waits for its key keeps it from being read. Those that were handed out once and in
+    /// their order are not known so, but come first in the backlog.
+    pub(crate) fn tried_before(&mut self) -> Vec<(u64, u64)> {
+        let is_tried = |(seq, of): &(u64, Special)| of.attempts > 0 && of.position > 0 && *seq < self.end;
+        let tried: Vec<_> = self.pending.known().iter().filter(is_tried).collect();
+        for (seq, Special { deliver_at_ms, position, .. }) in tried.iter().copied() {
+            if let Some(attempts) = self.recalled.remove(&seq) {
+                self.loaded.insert(seq);
+                self.due.insert((deliver_at_ms, position), Due { position, seq, attempts });
+            }
+        }
+        tried.into_iter().map(|(seq, of)| (seq, of.position)).collect()
     }
 
     /// Puts messages before all others, in this order.
@@ -182,13 +192,18 @@ mod tests {
     fn ruled(policy: &Policy) -> (Core, u32) {
         let mut core = Core::new(LIMITS, 0, 0, 0);
         core.set_rules(policy);
+        let owner = join(&mut core);
+        (core, owner)
+    }
+
+    fn join(core: &mut Core) -> u32 {
         let minute = Duration::from_secs(60);
         let proximity = Proximity::Global;
         let subscriber =
             Subscriber { id: 1, msg_timeout: minute, max_msg_timeout: minute, sample_rate: 0, proximity };
         let owner = core.consumers.insert(&subscriber);
         core.consumers.change(owner, |consumer| consumer.ready_count = 100);
-        (core, owner)
+        owner
     }
 
     #[test]
@@ -213,5 +228,51 @@ mod tests {
         assert!(core.ready.is_empty() && !core.wants_reading(), "memory is bounded");
         (0..4).for_each(|seq| core.buried(seq));
         assert!(core.wants_reading(), "they were moved");
+    }
+
+    /// Everything in the log that the core wants is read.
+    fn read(core: &mut Core, log: &[Message], now_ms: i64) {
+        while core.wants_reading() {
+            for due in core.due() {
+                core.recall(due, Some(log[due.seq as usize].clone()));
+            }
+            let from = core.next_position as usize / 8;
+            let upto = log.len().min(from + 2);
+            core.load(log[from..upto].iter().cloned(), upto as u64 * 8, now_ms);
+        }
+    }
+
+    #[test]
+    fn a_failed_message_holds_its_key_over_a_kill_though_its_time_came_and_much_of_its_key_lies_before_it() {
+        let policy = Policy { ordered: true, ..Policy::default() };
+        let (mut core, owner) = ruled(&policy);
+        // Four fill the memory, more than that of one key are in the log only, the last of it comes by itself.
+        let mut log: Vec<_> = (0..10).map(|seq| message(seq, if seq < 4 { 0 } else { 7 })).collect();
+        log.push(Message { deliver_at_ms: 10, in_order: false, ..message(10, 7) });
+        log.iter().for_each(|of| core.admit(of.clone(), of.position + 8, 0));
+        core.fire(10);
+        let mut out = Vec::new();
+        assert_eq!(core.take(owner, 5, 10, &mut out), 5);
+        assert_eq!(out[4].id, MessageId::new(1, 80), "its key was free");
+        core.requeue(owner, out[4].id, 10, 10).expect("it has the message");
+        // A kill, and it is down for longer than the message was to wait.
+        let mut core = Core::from_image(LIMITS, core.image("c"), (11, 88), 30);
+        core.set_rules(&policy);
+        core.tried_before().into_iter().for_each(|(seq, _)| core.rules.hold(log[seq as usize].key_hash, seq));
+        let owner = join(&mut core);
+        let mut order = Vec::new();
+        for _ in 0..20 {
+            read(&mut core, &log, 30);
+            let mut out = Vec::new();
+            core.take(owner, 9, 30, &mut out);
+            let positions: Vec<_> = out.iter().map(|of| of.id.position(1).expect("it is ours")).collect();
+            let keyed = positions.iter().filter(|position| **position >= 32).count();
+            assert!(keyed <= 1, "one of a key at a time: {positions:?}");
+            order.extend(positions.into_iter().map(|position| position / 8).filter(|seq| *seq >= 4));
+            for of in out {
+                core.finish(owner, of.id).expect("it has the message");
+            }
+        }
+        assert_eq!(order, [10, 4, 5, 6, 7, 8, 9]);
     }
 }

@@ -133,8 +133,10 @@ impl World {
         assert_eq!(topic.given.0, self.log.len() as u64);
         self.core = Core::from_image(LIMITS, channel, topic.given, self.now_ms);
         self.core.set_rules(&self.policy);
-        for (seq, _) in self.core.failed_and_deferred() {
-            self.core.rules.hold(self.log[seq as usize].key_hash, seq);
+        if self.policy.ordered {
+            for (seq, _) in self.core.tried_before() {
+                self.core.rules.hold(self.log[seq as usize].key_hash, seq);
+            }
         }
         (self.timed_out, self.requeued) = (self.core.counters.timed_out, self.core.counters.requeued);
         self.paused = self.core.is_paused;
@@ -145,7 +147,12 @@ impl World {
             if matches!(self.places[at], Place::Held { .. }) {
                 self.failed(at, Place::Waits);
             }
-            self.tried[at] = self.attempts[at] > 0 && matches!(self.places[at], Place::Deferred { .. });
+            // What was handed out once, in its order, only the mark knows of, which tells no key.
+            self.tried[at] = match self.places[at] {
+                Place::Deferred { .. } => self.attempts[at] > 0,
+                Place::Waits => self.attempts[at] > 1 || self.attempts[at] > 0 && !self.log[at].in_order,
+                _ => false,
+            };
         }
         self.fire();
         self.join(0);
