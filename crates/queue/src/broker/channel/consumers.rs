@@ -169,9 +169,10 @@ impl Consumers {
     }
 
     /// Who is to be told to come: of the nearest that can be given a message the one that could be for the
-    /// longest. It is not named again until it came.
+    /// longest. It is not named again until it came; nobody is while a nearer one was told and has not come,
+    /// for he would take nothing before it.
     pub(crate) fn wake_next(&mut self) -> Option<u32> {
-        let place = self.line.first()?;
+        let place = self.line.first().filter(|place| !self.is_behind(*place))?;
         self.change(place, |consumer| consumer.is_woken = true);
         Some(place)
     }
@@ -236,6 +237,8 @@ mod tests {
                         let able = |of: &u32| consumers.get(*of).is_some_and(|of| of.wants().1);
                         let nearest = places.iter().filter(|of| able(of));
                         let nearest = nearest.filter_map(|of| Some(consumers.get(*of)?.proximity)).min();
+                        let is_told = |of: &Consumer| of.wants().0 && Some(of.proximity) < nearest;
+                        let nearest = nearest.filter(|_| !consumers.iter().any(is_told));
                         let woken = consumers.wake_next();
                         prop_assert_eq!(woken.and_then(|of| Some(consumers.get(of)?.proximity)), nearest);
                     }
@@ -251,7 +254,11 @@ mod tests {
                 }
             }
             let mut left = consumers.iter().filter(|of| of.wants().1).count();
-            while consumers.wake_next().is_some() {
+            // Those that were told before come first.
+            let told = places.iter().filter(|of| consumers.get(**of).is_some_and(|of| of.wants() == (true, false)));
+            told.copied().collect::<Vec<_>>().into_iter().for_each(|of| consumers.stop_waiting(of));
+            while let Some(place) = consumers.wake_next() {
+                consumers.stop_waiting(place);
                 left -= 1;
             }
             prop_assert_eq!(left, 0, "each is told once");
