@@ -30,8 +30,8 @@ pub const CHANNELS_MAX: usize = 1_000;
 /// A channel that was asked for.
 enum Made {
     There(Arc<Channel>),
-    /// And when it will be known after a restart.
-    New(Arc<Channel>, Option<log::Append>),
+    /// And whether the journal takes it, unless it need not know.
+    New(Arc<Channel>, Option<Result<log::Append, Error>>),
 }
 
 /// A stream of messages, of which each channel gets a copy.
@@ -232,24 +232,25 @@ impl Topic {
     }
 
     /// Finds or makes a channel. The first one gets what the topic has kept, a later one what comes
-    /// from now on.
+    /// from now on. On a full disk as well: who consumes makes room.
     ///
     /// # Errors
-    /// Not a name, too many channels, [`Error::Exiting`] when the topic was deleted, or the log takes
-    /// nothing.
+    /// Not a name, too many channels, [`Error::Exiting`] when the topic was deleted, or nothing can be
+    /// written.
     pub async fn channel(self: &Arc<Self>, name: &str) -> Result<Arc<Channel>, Error> {
         if let Some(channel) = self.find_channel(name) {
             return Ok(channel);
         }
         check_name(name)?;
-        let _control = self.ground.control.lock().await;
+        let broker = self.broker.upgrade().ok_or(Error::Exiting)?;
+        let control = self.ground.control.lock().await;
         let from = self.state.lock().given;
         let (channel, appended) = match self.make_channel(name)? {
             Made::There(channel) => return Ok(channel),
             Made::New(channel, appended) => (channel, appended),
         };
         if let Some(appended) = appended
-            && let Err(error) = appended.await
+            && let Err(error) = broker.confirm(appended, &control).await
         {
             let mut state = self.state.lock();
             state.channels.retain(|other| !Arc::ptr_eq(other, &channel));
@@ -258,7 +259,7 @@ impl Topic {
                 // What it was given is the topic's again.
                 state.given = from;
             }
-            return Err(error.into());
+            return Err(error);
         }
         self.ground.tell(Event::ChannelMade { topic: self.name.clone(), channel: channel.name.clone() });
         Ok(channel)
@@ -282,7 +283,7 @@ impl Topic {
         if let (Some(stream), Some(channel)) = (stream, number) {
             let entry =
                 Entry::ChannelMade { stream: stream.0, channel, name: name.to_owned(), from: state.given };
-            appended = Some(self.ground.journal.append(&entry, Durability::Os)?);
+            appended = Some(self.ground.journal.append(&entry, Durability::Os));
         }
         let channel = Channel::new(&self.ground, self, name, number, state.given);
         channel.change(|of| of.core.set_rules(&state.policy));

@@ -17,19 +17,7 @@ async fn a_full_disk_refuses_publishers_and_serves_consumers() {
     let topic = house.broker.topic("t").await.unwrap();
     let channel = topic.channel("c").await.unwrap();
     let long = "x".repeat(1_000);
-    let mut taken_in = 0;
-    let refused = loop {
-        let outcome = match topic.publish(&[text(&long)]) {
-            Ok(published) => published.await,
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(()) => taken_in += 1,
-            Err(error) => break error,
-        }
-        assert!(taken_in < 10_000, "the quota holds");
-    };
-    assert_eq!(refused.kind(), ErrorKind::Busy, "{refused}");
+    let taken_in = fill(&topic, &long).await;
     assert!(house.broker.health().is_err());
     let mut consumer = channel.subscribe(subscriber()).unwrap();
     consumer.set_ready(50);
@@ -53,12 +41,7 @@ async fn what_is_deleted_on_a_full_disk_makes_room_and_stays_deleted() {
     let topic = house.broker.topic("t").await.unwrap();
     topic.channel("c").await.unwrap();
     let long = "x".repeat(1_000);
-    loop {
-        let Ok(published) = topic.publish(&[text(&long)]) else { break };
-        if published.await.is_err() {
-            break;
-        }
-    }
+    fill(&topic, &long).await;
     house.broker.delete_topic("t").await.unwrap();
     let house = open_with(&disk.crash(Crash::KeepAll), small, config());
     assert!(house.broker.find_topic("t").is_none());
@@ -144,36 +127,42 @@ async fn publishers_in_memory_are_slowed_and_not_refused_by_a_slow_disk() {
 }
 
 #[tokio::test]
-async fn a_first_channel_that_a_full_disk_gave_up_takes_nothing_from_its_topic() {
+async fn a_topic_without_channels_that_filled_the_disk_is_drained_by_its_first() {
+    let disk = Faulty::new();
+    let small = log::Config { quota_bytes: 512 << 10, ..log_config() };
+    let house = open_with(&disk, small.clone(), config());
+    let topic = house.broker.topic("t").await.unwrap();
+    // The last room as well.
+    let taken_in = fill(&topic, &"x".repeat(1_000)).await + fill(&topic, "x").await;
+    let channel = topic.channel("c").await.unwrap();
+    let killed = open_with(&disk.crash(Crash::KeepAll), small, config());
+    let known = killed.broker.find_topic("t").unwrap().find_channel("c").expect("known after a kill");
+    assert!(known.stats().depth >= taken_in as u64, "{} of {taken_in}", known.stats().depth);
+    let mut consumer = channel.subscribe(subscriber()).unwrap();
+    consumer.set_ready(50);
+    drain(&mut consumer, taken_in).await;
+    let goes_on = || async { topic.publish(&[text("after")]).ok()?.await.ok() };
+    base::testkit::eventually(SOON, "publishing goes on", goes_on).await;
+    while drain(&mut consumer, 1).await[0] != "after" {}
+}
+
+#[tokio::test]
+async fn a_first_channel_that_could_not_be_written_down_takes_nothing_from_its_topic() {
     let disk = Faulty::new();
     let house = open_with(&disk, log::Config { quota_bytes: 512 << 10, ..log_config() }, config());
     let topic = house.broker.topic("t").await.unwrap();
     let room = house.broker.topic("room").await.unwrap();
     publish(&topic, ["kept"]).await;
-    let long = "x".repeat(1_000);
-    publish(&room, std::iter::repeat_n(&long, 50)).await;
-    let mut is_refused = false;
-    for _ in 0..100 {
-        // More than there is room for, and the channel right behind it, before the committer sees that.
-        let many: Vec<_> = (0..60).map(|_| text(&long)).collect();
-        let published: Vec<_> = (0..12).map(|_| room.publish(&many)).collect();
-        match topic.channel("c").await {
-            Ok(_) => topic.delete_channel("c").await.unwrap(),
-            Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
-                is_refused = true;
-            }
-        }
-        drop(published);
-        if is_refused {
-            break;
-        }
-    }
-    assert!(is_refused && topic.find_channel("c").is_none());
+    fill(&room, &"x".repeat(1_000)).await;
+    fill(&room, "x").await;
+    // Neither into the log nor into a snapshot.
+    disk.fail_writes(true);
+    let error = topic.channel("c").await.unwrap_err();
+    assert!(matches!(error, eyrie_queue::Error::Snapshot(_)), "{error}");
+    assert!(topic.find_channel("c").is_none());
     assert_eq!(topic.stats().depth, 1, "the topic keeps its message for its first channel");
-    house.broker.delete_topic("room").await.unwrap();
-    let made = || async { topic.channel("c").await.ok() };
-    let channel = base::testkit::eventually(SOON, "there is room", made).await;
+    disk.fail_writes(false);
+    let channel = topic.channel("c").await.unwrap();
     let mut consumer = channel.subscribe(subscriber()).unwrap();
     consumer.set_ready(1);
     assert_eq!(drain(&mut consumer, 1).await, ["kept"]);
@@ -236,19 +225,7 @@ async fn publishing_goes_on_soon_after_a_small_full_disk_was_drained() {
     let long = "x".repeat(1_000);
     for round in 0..3 {
         consumer.set_ready(0);
-        let mut taken_in = 0;
-        let refused = loop {
-            let outcome = match topic.publish(&[text(&long)]) {
-                Ok(published) => published.await,
-                Err(error) => Err(error),
-            };
-            match outcome {
-                Ok(()) => taken_in += 1,
-                Err(error) => break error,
-            }
-            assert!(taken_in < 10_000, "the disk is small");
-        };
-        assert_eq!(refused.kind(), ErrorKind::Busy, "{refused}");
+        let taken_in = fill(&topic, &long).await;
         assert!(taken_in > 300, "round {round}: most of the disk is used: {taken_in}");
         consumer.set_ready(50);
         drain(&mut consumer, taken_in).await;

@@ -3,8 +3,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base::Clock;
 use base::tasks::TaskGroup;
+use base::{Clock, ErrorKind};
 use bytes::Bytes;
 use eyrie_queue::Queue;
 use eyrie_queue::broker::{
@@ -60,6 +60,21 @@ pub(crate) fn text(body: impl ToString) -> NewMessage {
 pub(crate) async fn publish(topic: &Topic, bodies: impl IntoIterator<Item = impl ToString>) {
     let messages: Vec<_> = bodies.into_iter().map(text).collect();
     topic.publish(&messages).unwrap().await.unwrap();
+}
+
+/// Publishes messages of this body one by one until the disk is full. Returns how many were taken in.
+pub(crate) async fn fill(topic: &Topic, body: &str) -> usize {
+    for taken_in in 0..10_000 {
+        let outcome = match topic.publish(&[text(body)]) {
+            Ok(published) => published.await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = outcome {
+            assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+            return taken_in;
+        }
+    }
+    panic!("the disk is small");
 }
 
 /// The next message, within good time.
