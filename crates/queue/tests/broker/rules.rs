@@ -80,6 +80,37 @@ async fn a_consumer_that_dies_and_a_timeout_are_failed_attempts_too() {
 }
 
 #[tokio::test]
+async fn dead_letters_that_do_not_fit_together_are_moved_as_they_fit() {
+    for (overflow, kept) in
+        [(Overflow::DropOldest, &["cccc", "dddd"][..]), (Overflow::Reject, &["aaaa", "bbbb", "cccc", "dddd"])]
+    {
+        let house = open(&Faulty::new());
+        let topic = house.broker.topic("t").await.unwrap();
+        let channel = topic.channel("c").await.unwrap();
+        ask(&topic, Policy { dead_letter_after: Some(1), ..Policy::default() }).await;
+        let dead = house.broker.topic("t.c.dead").await.unwrap();
+        let letters = dead.channel("u").await.unwrap();
+        ask(&dead, Policy { max_bytes: Some(10), overflow, ..Policy::default() }).await;
+        publish(&topic, ["aaaa", "bbbb", "cccc", "dddd"]).await;
+        let mut dying = channel.subscribe(subscriber()).unwrap();
+        dying.set_ready(4);
+        let mut out = Vec::new();
+        while out.len() < 4 {
+            dying.take(4, &mut out).await.unwrap();
+        }
+        drop(dying);
+        if overflow == Overflow::DropOldest {
+            empty(&channel).await;
+        }
+        let mut undertaker = letters.subscribe(subscriber()).unwrap();
+        undertaker.set_ready(1);
+        assert_eq!(drain(&mut undertaker, kept.len()).await, kept);
+        empty(&channel).await;
+        nothing(&mut undertaker).await;
+    }
+}
+
+#[tokio::test]
 async fn nobody_waits_for_a_topic_that_is_read_for_its_new_policy() {
     let disk = Faulty::new();
     let house = open(&disk);

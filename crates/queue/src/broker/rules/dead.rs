@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base::ErrorKind;
+
 use crate::broker::Broker;
 use crate::broker::channel::Channel;
 use crate::broker::message::{Message, NewMessage, Origin};
@@ -17,10 +19,11 @@ use crate::{Error, NAME_BYTES_MAX};
 const DEAD: &str = ".dead";
 /// Ends names of what need not outlive its consumers; a dead letter does.
 const EPHEMERAL: &str = "#ephemeral";
-/// Between two tries to move messages, when the log takes nothing: at first, and at most.
+/// Between two tries to move messages, when they are not taken: at first, and at most.
 const AGAIN: Duration = Duration::from_millis(500);
 const AGAIN_MAX: Duration = Duration::from_secs(30);
-/// Most letters moved at once, and about how many bytes of them.
+/// Most letters moved at once, and about how many bytes of them. Where there is no room for so many it is
+/// tried with half of them, down to one.
 const AT_ONCE: usize = 256;
 const BYTES_AT_ONCE: usize = 1 << 20;
 
@@ -41,32 +44,51 @@ pub fn dead_letter_topic(topic: &str, channel: &str) -> String {
 
 /// Moves a channel's dead letters until there are none.
 pub(crate) async fn run(channel: Arc<Channel>) {
+    run_by(channel, |channel, letters| async move { bury(&channel, &letters).await }).await;
+}
+
+/// Does that by a way to publish some of them.
+async fn run_by<F>(channel: Arc<Channel>, bury: impl Fn(Arc<Channel>, Vec<Message>) -> F)
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
     let stop = channel.ground.tasks.stop_signal();
-    let mut again = AGAIN;
+    let (mut again, mut most) = (AGAIN, AT_ONCE);
     loop {
         let letters = {
             let mut state = channel.state.lock();
-            let letters = some(state.core.rules.dead());
+            let letters = some(state.core.rules.dead(), most);
             if letters.is_empty() || state.core.is_closed {
                 state.is_burying = false;
                 return;
             }
             letters
         };
-        match bury(&channel, &letters).await {
-            Ok(()) => {
-                again = AGAIN;
+        // In a task of its own: a panic in it is tried again as an error is.
+        match tokio::spawn(bury(channel.clone(), letters.clone())).await {
+            Ok(Ok(())) => {
+                (again, most) = (AGAIN, AT_ONCE.min(most * 2));
                 channel.change(|state| {
                     letters.iter().for_each(|letter| state.core.buried(letter.seq));
                 });
+                continue;
             }
-            Err(error) => {
+            Ok(Err(error)) if error.kind() == ErrorKind::Busy && letters.len() > 1 => {
+                most = letters.len() / 2;
+                continue;
+            }
+            Ok(Err(error)) => {
                 tracing::warn!(%error, channel = channel.name(), "dead letters wait to be moved");
-                tokio::select! {
-                    () = tokio::time::sleep(again) => again = AGAIN_MAX.min(again * 2),
-                    () = stop.requested() => return,
-                }
             }
+            // The runtime goes down.
+            Err(error) if error.is_cancelled() => return,
+            Err(error) => {
+                tracing::error!(%error, channel = channel.name(), "moving dead letters failed; tried again");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(again) => again = AGAIN_MAX.min(again * 2),
+            () = stop.requested() => return,
         }
     }
 }
@@ -84,20 +106,72 @@ async fn bury(channel: &Channel, letters: &[Message]) -> Result<(), Error> {
 }
 
 /// The first letters, at least one if there is one.
-fn some<'a>(dead: impl IntoIterator<Item = &'a Message>) -> Vec<Message> {
+fn some<'a>(dead: impl IntoIterator<Item = &'a Message>, most: usize) -> Vec<Message> {
     let mut bytes = 0;
     let room = |letter: &&Message| {
         let has_room = bytes < BYTES_AT_ONCE;
         bytes += letter.body.len();
         has_room
     };
-    dead.into_iter().take(AT_ONCE).take_while(room).cloned().collect()
+    dead.into_iter().take(most).take_while(room).cloned().collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use base::Clock;
+    use base::tasks::TaskGroup;
+    use log::Log;
+    use log::files::Faulty;
+
     use super::*;
-    use crate::check_name;
+    use crate::broker::{Config, Policy, Proximity, Subscriber};
+    use crate::{Queue, check_name};
+
+    #[tokio::test]
+    async fn a_panic_while_letters_are_moved_is_no_end() {
+        let clock = Clock::system();
+        let log_config = log::Config::new("/data/log");
+        let (log, _) = Log::open_on(Arc::new(Faulty::new()), log_config, clock.clone()).unwrap();
+        let queue = Queue::open(log, Path::new("/data")).unwrap();
+        let (broker, _) =
+            Broker::open(queue, Path::new("/data"), Config::default(), clock, &TaskGroup::new()).unwrap();
+        let topic = broker.topic("t").await.unwrap();
+        let channel = topic.channel("c").await.unwrap();
+        topic.set_policy(Policy { dead_letter_after: Some(1), ..Policy::default() }).await.unwrap();
+        // Only who is called here moves letters.
+        channel.state.lock().is_burying = true;
+        topic.publish(&[NewMessage::from(bytes::Bytes::from("x"))]).unwrap().await.unwrap();
+        let minute = Duration::from_secs(60);
+        let subscriber = Subscriber {
+            id: 1,
+            msg_timeout: minute,
+            max_msg_timeout: minute,
+            sample_rate: 0,
+            proximity: Proximity::Global,
+        };
+        let mut consumer = channel.subscribe(subscriber).unwrap();
+        consumer.set_ready(1);
+        consumer.take(1, &mut Vec::new()).await.unwrap();
+        drop(consumer);
+        let tries = Arc::new(AtomicU32::new(0));
+        let flaky = {
+            let tries = tries.clone();
+            move |channel: Arc<Channel>, letters: Vec<Message>| {
+                let number = tries.fetch_add(1, Ordering::Relaxed);
+                async move {
+                    assert!(number > 0, "on purpose");
+                    bury(&channel, &letters).await
+                }
+            }
+        };
+        run_by(channel.clone(), flaky).await;
+        assert_eq!(tries.load(Ordering::Relaxed), 2);
+        assert_eq!(broker.find_topic("t.c.dead").unwrap().stats().message_count, 1);
+        assert!(!channel.state.lock().is_burying && channel.stats().depth == 0);
+    }
 
     #[test]
     fn the_name_tells_where_a_letter_came_from_and_is_one() {
