@@ -3,9 +3,10 @@
 //!
 //! `max_in_flight` is shared out among the connections as evenly as it goes. Where there are more of them
 //! than messages, they take turns: one ends when its nsqd has sent nothing for a while (`low_rdy_idle_timeout`)
-//! or had it long enough (`low_rdy_timeout`), and who has waited longest is next. After a failure nobody gets anything for a while (backing off), then one
-//! connection gets one message: if it fails the next pause is longer, if it does well the pauses shrink
-//! until everything runs again.
+//! or had it long enough (`low_rdy_timeout`), and who has waited longest is next. After a failure nobody gets
+//! anything for a while (backing off), then one connection gets one message: if it fails the next pause is
+//! longer, if it does well the pauses shrink until everything runs again. That one message is a turn too: an
+//! nsqd that has nothing to try with does not keep it from the others.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -104,7 +105,7 @@ impl Ready {
 
     /// Ends the turns that are over; the next ones begin with [`Ready::tell`].
     pub(super) fn rotate(&mut self, now: Instant) {
-        if self.is_cautious() {
+        if matches!(self.pause, Pause::Until(_)) {
             return;
         }
         let (idle_max, turn_max) = (self.idle_max, self.turn_max);
@@ -298,6 +299,28 @@ mod tests {
         ready.tell(now);
         ready.succeeded(now);
         assert_eq!(ready.pauses(now), None);
+        assert_eq!(ready.tell(now), [(0, 5), (1, 5)]);
+    }
+
+    #[test]
+    fn who_has_nothing_to_try_with_lets_the_next_one_try() {
+        let mut ready = ready(10, 2);
+        let mut now = Instant::now();
+        ready.tell(now);
+        ready.failed(now, 0.5);
+        assert_eq!(ready.tell(now), [(0, 0), (1, 0)]);
+        now += Duration::from_secs(1);
+        ready.rotate(now);
+        assert_eq!(ready.tell(now), [], "a pause is a pause");
+        now += Duration::from_secs(1);
+        assert_eq!(ready.tell(now), [(0, 1)]);
+        now += Duration::from_secs(9);
+        ready.rotate(now);
+        assert_eq!(ready.tell(now), [], "it may still send something");
+        now += Duration::from_secs(1);
+        ready.rotate(now);
+        assert_eq!(ready.tell(now), [(0, 0), (1, 1)], "ten seconds without a message");
+        ready.succeeded(now);
         assert_eq!(ready.tell(now), [(0, 5), (1, 5)]);
     }
 
