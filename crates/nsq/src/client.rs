@@ -64,7 +64,19 @@ pub enum Error {
     Stopped,
 }
 
+/// What nsqd answers to a publication that it understood and could not keep.
+const NOT_KEPT: [&str; 3] = ["E_PUB_FAILED", "E_MPUB_FAILED", "E_DPUB_FAILED"];
+
 impl Error {
+    /// Whether nsqd may have what was published all the same, or a part of it.
+    pub fn leaves_open(&self) -> bool {
+        match self {
+            Self::Refused { text, .. } => NOT_KEPT.contains(&code(text)),
+            Self::Lost { .. } => true,
+            Self::Connect { .. } | Self::Stopped => false,
+        }
+    }
+
     /// What the caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -72,6 +84,11 @@ impl Error {
             Self::Connect { .. } | Self::Lost { .. } | Self::Stopped => ErrorKind::Unavailable,
         }
     }
+}
+
+/// The word that a refusal begins with.
+fn code(text: &str) -> &str {
+    text.split_once(' ').map_or(text, |(code, _)| code)
 }
 
 /// A number from 0 to 1, for what many should not do at once.

@@ -47,6 +47,8 @@ pub(crate) struct State {
     pub(crate) refusal: Option<&'static str>,
     /// Publications are taken and not answered.
     pub(crate) holds: bool,
+    /// What is answered to the oldest of these instead of OK, although it was taken; the connection ends then.
+    pub(crate) failure: Option<&'static str>,
     /// Longest message that is taken, if there is a limit.
     pub(crate) message_bytes_max: Option<usize>,
     /// Heartbeats that were answered, or at least followed, by NOP.
@@ -230,6 +232,14 @@ impl FakeConnection {
 
     fn deliver(&mut self) {
         let mut state = self.shared.state.lock();
+        if self.owed > 0
+            && !state.holds
+            && let Some(text) = state.failure.take()
+        {
+            frame::put_refusal(&mut self.out, &crate::wire::Refusal::publish_failed("PUB", text));
+            self.over = true;
+            return;
+        }
         if !state.holds {
             (0..std::mem::take(&mut self.owed)).for_each(|_| frame::put_response(&mut self.out, b"OK"));
         }

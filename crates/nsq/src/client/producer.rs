@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::connection::Connection;
-use super::{Config, Error};
+use super::{Config, Error, code};
 use crate::wire::{Frame, HEARTBEAT, encode};
 
 /// Most orders that wait to be sent; whoever has another one waits.
@@ -25,6 +25,9 @@ const UNANSWERED_MAX: usize = 4_096;
 
 /// Orders are sent together up to so many bytes.
 const TOGETHER_BYTES: usize = 256 << 10;
+
+/// What nsqd refuses an order with that it did not carry out: it reads on from none of these.
+const REFUSED_UNREAD: [&str; 4] = ["E_BAD_MESSAGE", "E_BAD_BODY", "E_BAD_TOPIC", "E_UNAUTHORIZED"];
 
 /// Publishes to one nsqd. Cheap to clone; every clone uses the same connection, which is made when it is
 /// needed and made again after it broke.
@@ -49,7 +52,7 @@ struct Order {
 enum Answer {
     Taken,
     Failed(Error),
-    /// nsqd refused one before it and hung up: it never looked at this one.
+    /// nsqd refused one before it unread and hung up: it never looked at this one.
     NotSeen(BytesMut),
 }
 
@@ -74,7 +77,8 @@ impl Producer {
     /// Publishes one message; returns when nsqd has it.
     ///
     /// # Errors
-    /// nsqd is not there or says no, or the connection broke, in which case it may have the message.
+    /// nsqd is not there or says no, or the connection broke; [`Error::leaves_open`] says whether it may have
+    /// the message.
     pub async fn publish(&self, topic: &str, body: &[u8]) -> Result<(), Error> {
         let mut bytes = BytesMut::new();
         encode::pub_(&mut bytes, topic, body);
@@ -184,10 +188,18 @@ impl Link {
     }
 
     /// The connection ended before its time. A refusal is that of the oldest order: nsqd answers in order and
-    /// hangs up then, so what is behind it was not carried out. After any other end nobody knows.
+    /// hangs up then. What it refused unread is as far as it read; but one that it could not keep may have
+    /// others behind it that it keeps, which it began with before it said so. After any other end nobody knows.
     fn broke(mut self, error: &Error) {
         self.orders.close();
-        let unseen = matches!(error, Error::Refused { .. });
+        let (unseen, behind) = match error {
+            Error::Refused { address, text } => {
+                let reason = format!("nsqd hung up behind what it answered before: {text}");
+                let unseen = REFUSED_UNREAD.contains(&code(text));
+                (unseen, Error::Lost { address: address.clone(), reason })
+            }
+            _ => (false, error.clone()),
+        };
         if self.unanswered.is_empty() && self.orders.is_empty() {
             // Who waits for an answer says what it means; here nobody does.
             tracing::warn!("{error}");
@@ -196,7 +208,7 @@ impl Link {
             let _ = oldest.answer.send(Answer::Failed(error.clone()));
         }
         while let Some(order) = self.unanswered.pop_front() {
-            let answer = if unseen { Answer::NotSeen(order.bytes) } else { Answer::Failed(error.clone()) };
+            let answer = if unseen { Answer::NotSeen(order.bytes) } else { Answer::Failed(behind.clone()) };
             let _ = order.answer.send(answer);
         }
         while let Ok(order) = self.orders.try_recv() {

@@ -302,6 +302,25 @@ async fn what_was_not_answered_when_the_connection_broke_failed() {
 }
 
 #[tokio::test]
+async fn what_nsqd_took_before_it_failed_is_not_published_again() {
+    let tasks = TaskGroup::new();
+    let nsqd = FakeNsqd::start(&tasks).await;
+    let publications = unanswered(&tasks, &nsqd).await;
+    nsqd.look(|state| state.failure = Some("disk full"));
+    nsqd.release();
+    let mut errors = Vec::new();
+    for publication in publications {
+        errors.push(publication.await.expect("no panic").expect_err("nobody knows"));
+    }
+    let address = nsqd.address.clone();
+    let text = "E_PUB_FAILED PUB failed disk full".to_owned();
+    let reason = format!("nsqd hung up behind what it answered before: {text}");
+    assert_eq!(errors, [Error::Refused { address: address.clone(), text }, Error::Lost { address, reason }]);
+    assert!(errors.iter().all(Error::leaves_open), "it may have both");
+    assert_eq!(nsqd.look(|state| (state.published.len(), state.connections)), (2, 1), "each once");
+}
+
+#[tokio::test]
 async fn many_publications_wait_for_one_dial() {
     let tasks = TaskGroup::new();
     // It accepts and says nothing.

@@ -96,7 +96,8 @@ static FLAGS: &[Flag<Options>] = &[
 ///
 /// # Errors
 /// In words: lines were refused, which are named in the log while the others are published; or an nsqd does
-/// not answer, or `input` cannot be read, which end it: everything before was published.
+/// not answer, or `input` cannot be read, which end it: everything before was published, and where nsqd may
+/// have what it did not answer, it says so.
 pub async fn run(
     options: Options,
     input: BufReader<impl Read + Send + 'static>,
@@ -221,6 +222,15 @@ async fn to_one(producer: Producer, topic: Arc<str>, lines: Arc<[Line]>) -> Resu
             Err(error @ Error::Refused { .. }) if is_about_the_message(&error.to_string()) => {
                 tracing::error!("line {number} was not published: {error}");
                 refused.push(number);
+            }
+            Err(error) if error.leaves_open() => {
+                let (which, behind) = match lines[end - 1].number {
+                    last if last == number => (format!("line {number} was"), "it"),
+                    last => (format!("lines {number} to {last} were"), "them"),
+                };
+                return Err(format!(
+                    "it is not known whether {which} published, those behind {behind} were not: {error}"
+                ));
             }
             Err(error) => {
                 return Err(format!("line {number} and those behind it were not published: {error}"));

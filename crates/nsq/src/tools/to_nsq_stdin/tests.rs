@@ -82,6 +82,35 @@ async fn an_nsqd_that_is_not_there_ends_it_and_the_line_is_named() {
 }
 
 #[tokio::test]
+async fn what_nsqd_may_have_is_not_called_unpublished() {
+    for (breaks, said) in [(true, "connection lost - "), (false, "E_PUB_FAILED PUB failed disk full")] {
+        for (input, which) in [
+            ("\na\n", "line 2 was published, those behind it"),
+            ("a\n\nb\n", "lines 1 to 3 were published, those behind them"),
+        ] {
+            let serving = TaskGroup::new();
+            let nsqd = FakeNsqd::start(&serving).await;
+            nsqd.look(|state| state.holds = true);
+            let asked = nsqd.clone();
+            let running = tokio::spawn(async move { outcome(input.to_owned(), &[&asked]).await.0 });
+            eventually(Duration::from_secs(20), "they arrived", || async {
+                nsqd.look(|state| !state.published.is_empty()).then_some(())
+            })
+            .await;
+            if breaks {
+                nsqd.cut();
+            } else {
+                nsqd.look(|state| state.failure = Some("disk full"));
+                nsqd.release();
+            }
+            let error = running.await.expect("no panic").expect_err("nobody knows");
+            let expected = format!("it is not known whether {which} were not: ({}) {said}", nsqd.address);
+            assert!(error.starts_with(&expected), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_read_before_the_stop_is_published() {
     let (serving, work) = (TaskGroup::new(), TaskGroup::new());
     let nsqd = FakeNsqd::start(&serving).await;
