@@ -75,7 +75,12 @@ impl Consumer {
 
     /// Whether it wants another message.
     pub(crate) fn has_room(&self) -> bool {
-        !self.is_closing && self.in_flight < u64::from(self.ready_count)
+        self.room() > 0
+    }
+
+    /// How many more it wants.
+    pub(crate) fn room(&self) -> u64 {
+        if self.is_closing { 0 } else { u64::from(self.ready_count).saturating_sub(self.in_flight) }
     }
 
     /// Whether it waits for a message and can be given one; and whether nobody has told it to come.

@@ -265,11 +265,16 @@ impl Core {
 
     /// Hands out at most `max` messages to a consumer, and no more once they have [`TAKE_BYTES_MAX`] bytes.
     pub(crate) fn take(&mut self, owner: u32, max: usize, now_ms: i64, out: &mut Vec<Delivery>) -> usize {
+        if !self.can_take(owner) {
+            return 0;
+        }
+        let Some(consumer) = self.consumers.get(owner).cloned() else { return 0 };
+        let deadline_ms = now_ms.saturating_add(consumer.msg_timeout_ms);
+        let max = max.min(usize::try_from(consumer.room()).unwrap_or(usize::MAX));
         let (mut taken, mut bytes) = (0, 0);
-        while taken < max && bytes < TAKE_BYTES_MAX && self.can_take(owner) {
+        while taken < max && bytes < TAKE_BYTES_MAX {
             let Some(message) = self.ready.pop_front() else { break };
-            let passes_over = |of: &Consumer| of.passes_over(message.position);
-            if self.consumers.get(owner).is_some_and(passes_over)
+            if consumer.passes_over(message.position)
                 || message.expires_ms != 0 && message.expires_ms <= now_ms
             {
                 self.done(message.seq);
@@ -284,14 +289,6 @@ impl Core {
                 continue;
             };
             message.attempts = message.attempts.saturating_add(1);
-            let given = self.consumers.change(owner, |consumer| {
-                consumer.in_flight += 1;
-                consumer.messages += 1;
-                (consumer.msg_timeout_ms, consumer.proximity)
-            });
-            let Some((msg_timeout_ms, proximity)) = given else { break };
-            let deadline_ms = now_ms.saturating_add(msg_timeout_ms);
-            self.counters.delivered[proximity as usize] += 1;
             if message.attempts == 1 && message.in_order {
                 self.delivered = self.delivered.max(message.seq + 1);
                 self.pending.events += usize::from(!self.limits.is_ephemeral);
@@ -299,16 +296,24 @@ impl Core {
                 self.pending.attempt(seq, message.attempts, position);
             }
             out.push(Delivery {
-                id: MessageId::new(self.limits.node_id, message.position),
+                id: MessageId::new(self.limits.node_id, position),
                 timestamp_ns: message.published_ns,
                 attempts: message.attempts,
                 body: message.body.clone(),
             });
-            let timer = self.deadlines.insert(tick(deadline_ms), message.position);
-            self.earliest_ms = self.earliest_ms.min(deadline_ms);
+            let timer = self.deadlines.insert(tick(deadline_ms), position);
             bytes += message.body.len();
             self.in_flight.insert(InFlight { message, owner, delivered_ms: now_ms, deadline_ms, timer });
             taken += 1;
+        }
+        if taken > 0 {
+            let count = taken as u64;
+            self.earliest_ms = self.earliest_ms.min(deadline_ms);
+            self.counters.delivered[consumer.proximity as usize] += count;
+            self.consumers.change(owner, |consumer| {
+                consumer.in_flight += count;
+                consumer.messages += count;
+            });
         }
         taken
     }
@@ -322,8 +327,7 @@ impl Core {
 
     /// A consumer is done with a message. Returns when the message was published.
     pub(crate) fn finish(&mut self, owner: u32, id: MessageId) -> Result<i64, Error> {
-        let message = self.give_back(owner, id)?;
-        self.consumers.change(owner, |consumer| consumer.finished += 1);
+        let message = self.give_back(owner, id, |consumer| consumer.finished += 1)?;
         self.done(message.seq);
         Ok(message.published_ns)
     }
@@ -336,8 +340,7 @@ impl Core {
         delay_ms: i64,
         now_ms: i64,
     ) -> Result<(), Error> {
-        let message = self.give_back(owner, id)?;
-        self.consumers.change(owner, |consumer| consumer.requeued += 1);
+        let message = self.give_back(owner, id, |consumer| consumer.requeued += 1)?;
         self.counters.requeued += 1;
         self.failed_attempt(message, delay_ms, now_ms);
         Ok(())
@@ -351,8 +354,7 @@ impl Core {
         delay_ms: i64,
         now_ms: i64,
     ) -> Result<(), Error> {
-        let mut message = self.give_back(owner, id)?;
-        self.consumers.change(owner, |consumer| consumer.requeued += 1);
+        let mut message = self.give_back(owner, id, |consumer| consumer.requeued += 1)?;
         self.counters.requeued += 1;
         message.attempts = message.attempts.saturating_sub(1);
         self.take_back(message, delay_ms, now_ms);
@@ -464,15 +466,20 @@ impl Core {
         self.push_front(next);
     }
 
-    fn give_back(&mut self, owner: u32, id: MessageId) -> Result<Message, Error> {
+    /// A consumer has a message no more, which is counted.
+    fn give_back(
+        &mut self,
+        owner: u32,
+        id: MessageId,
+        count: impl FnOnce(&mut Consumer),
+    ) -> Result<Message, Error> {
         let position = id.position(self.limits.node_id).ok_or(Error::NotInFlight)?;
-        let held = self.in_flight.get(position).ok_or(Error::NotInFlight)?;
-        if held.owner != owner {
-            return Err(Error::NotOwner);
-        }
-        let held = self.in_flight.remove(position).ok_or(Error::NotInFlight)?;
+        let held = self.in_flight.remove_of(owner, position)?;
         self.deadlines.cancel(held.timer);
-        self.consumers.change(owner, |consumer| consumer.in_flight -= 1);
+        self.consumers.change(owner, |consumer| {
+            consumer.in_flight -= 1;
+            count(consumer);
+        });
         Ok(held.message)
     }
 

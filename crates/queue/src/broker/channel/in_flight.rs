@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use hashbrown::hash_map::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap};
 
+use crate::Error;
 use crate::broker::message::Message;
 use crate::broker::wheel::Timer;
 
@@ -79,12 +81,7 @@ impl InFlights {
         self.by_position.insert(position, index);
     }
 
-    /// The message at a position.
-    pub(crate) fn get(&self, position: u64) -> Option<&InFlight> {
-        self.slots[*self.by_position.get(&position)? as usize].held.as_ref()
-    }
-
-    /// The same, to be changed; its position, number and owner stay.
+    /// The message at a position, to be changed; its position, number and owner stay.
     pub(crate) fn get_mut(&mut self, position: u64) -> Option<&mut InFlight> {
         self.slots[*self.by_position.get(&position)? as usize].held.as_mut()
     }
@@ -93,6 +90,17 @@ impl InFlights {
     pub(crate) fn remove(&mut self, position: u64) -> Option<InFlight> {
         let index = self.by_position.remove(&position)?;
         self.vacate(index)
+    }
+
+    /// Takes a message out if this consumer has it. It is looked for once.
+    pub(crate) fn remove_of(&mut self, owner: u32, position: u64) -> Result<InFlight, Error> {
+        let Entry::Occupied(found) = self.by_position.entry(position) else { return Err(Error::NotInFlight) };
+        let index = *found.get();
+        if self.slots[index as usize].held.as_ref().is_some_and(|held| held.owner != owner) {
+            return Err(Error::NotOwner);
+        }
+        found.remove();
+        self.vacate(index).ok_or(Error::NotInFlight)
     }
 
     /// Takes out what a consumer has, in the order of the log.
@@ -199,10 +207,18 @@ mod tests {
                         all.insert(held(seq, owner));
                         model.insert(seq, owner);
                     }
-                    7..=8 => {
+                    7 => {
                         let removed = all.remove(seq * 8).map(|held| held.owner);
                         prop_assert_eq!(removed, model.remove(&seq));
                     }
+                    8 => match (all.remove_of(owner, seq * 8), model.get(&seq)) {
+                        (Ok(held), has) => {
+                            prop_assert_eq!((held.message.seq, Some(&held.owner)), (seq, has));
+                            prop_assert_eq!(model.remove(&seq), Some(owner));
+                        }
+                        (Err(Error::NotOwner), has) => prop_assert!(has.is_some_and(|has| *has != owner)),
+                        (Err(_), has) => prop_assert_eq!(has, None),
+                    },
                     9 => {
                         let gone: Vec<u64> = all.remove_owned(owner).iter().map(|held| held.message.seq).collect();
                         let owned = model.iter().filter(|(_, of)| **of == owner).map(|(seq, _)| *seq);
@@ -218,7 +234,7 @@ mod tests {
                     _ => all.keep_numbers(owner < 2),
                 }
                 prop_assert_eq!(all.len(), model.len());
-                prop_assert_eq!(all.get(seq * 8).map(|held| held.owner), model.get(&seq).copied());
+                prop_assert_eq!(all.get_mut(seq * 8).map(|held| held.owner), model.get(&seq).copied());
                 let numbers: Vec<u64> = all.numbers_in(seq..30).collect();
                 let expected = model.keys().copied().filter(|of| (seq..30).contains(of));
                 prop_assert_eq!(numbers, expected.collect::<Vec<_>>());
