@@ -3,13 +3,14 @@
 //!
 //! An id is remembered for the topic's window together with the position of its message, because the
 //! repeated publish is answered only when the first one is as sure as the topic promises. Ids are kept
-//! as 128 bits of SHA-256: 48 bytes each, however long they are.
+//! as 128 bits of SHA-256: about 64 bytes each, however long they are. A copy costs little.
 
-use std::collections::{HashMap, VecDeque};
+mod copies;
 
 use sha2::{Digest, Sha256};
 
 use super::varint;
+use copies::{Map, Queue};
 
 /// Most ids a topic remembers; beyond it the oldest is forgotten before its time.
 pub(crate) const IDS_MAX: usize = 1 << 20;
@@ -39,9 +40,9 @@ struct Seen {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dedup {
     ids_max: usize,
-    seen: HashMap<PublishId, Seen>,
+    seen: Map,
     /// In order of publishing; what was published again after it had expired is in it twice.
-    order: VecDeque<(PublishId, u64)>,
+    order: Queue<(PublishId, u64)>,
 }
 
 impl Default for Dedup {
@@ -53,7 +54,7 @@ impl Default for Dedup {
 impl Dedup {
     /// Remembers at most so many ids.
     pub(crate) fn new(ids_max: usize) -> Self {
-        Self { ids_max, seen: HashMap::new(), order: VecDeque::new() }
+        Self { ids_max, seen: Map::default(), order: Queue::default() }
     }
 
     /// How many ids are remembered, expired ones that were not dropped yet included.
@@ -64,7 +65,7 @@ impl Dedup {
 
     /// The position of the message published with this id, if that was within the window.
     pub(crate) fn find(&self, id: PublishId, now_ms: u64) -> Option<u64> {
-        self.seen.get(&id).filter(|seen| seen.expires_ms > now_ms).map(|seen| seen.position)
+        self.seen.get(id).filter(|seen| seen.expires_ms > now_ms).map(|seen| seen.position)
     }
 
     /// Remembers an id until `expires_ms`, and drops what has expired.
@@ -79,8 +80,8 @@ impl Dedup {
 
     /// Forgets an id whose message at this position does not exist after all.
     pub(crate) fn forget(&mut self, id: PublishId, position: u64) {
-        if self.seen.get(&id).is_some_and(|seen| seen.position == position) {
-            self.seen.remove(&id);
+        if self.seen.get(id).is_some_and(|seen| seen.position == position) {
+            self.seen.remove(id);
         }
     }
 
@@ -88,9 +89,6 @@ impl Dedup {
     pub(crate) fn drop_expired(&mut self, now_ms: u64) {
         while self.order.front().is_some_and(|(_, expires_ms)| *expires_ms <= now_ms) {
             self.drop_oldest();
-        }
-        if self.order.is_empty() && self.order.capacity() > 1_024 {
-            *self = Self::new(self.ids_max);
         }
     }
 
@@ -102,12 +100,12 @@ impl Dedup {
     /// Appends what has not expired, in order of publishing.
     pub(crate) fn encode(&self, out: &mut Vec<u8>, now_ms: u64) {
         let current = |entry: &&(PublishId, u64)| {
-            entry.1 > now_ms && self.seen.get(&entry.0).is_some_and(|seen| seen.expires_ms == entry.1)
+            entry.1 > now_ms && self.seen.get(entry.0).is_some_and(|seen| seen.expires_ms == entry.1)
         };
         varint::put(out, self.order.iter().filter(current).count() as u64);
         for (id, expires_ms) in self.order.iter().filter(current) {
             out.extend_from_slice(&id.0);
-            varint::put(out, self.seen[id].position);
+            varint::put(out, self.seen.get(*id).map_or(0, |seen| seen.position));
             varint::put(out, *expires_ms);
         }
     }
@@ -129,8 +127,8 @@ impl Dedup {
     fn drop_oldest(&mut self) {
         let Some((id, expires_ms)) = self.order.pop_front() else { return };
         // Not what was published again later.
-        if self.seen.get(&id).is_some_and(|seen| seen.expires_ms == expires_ms) {
-            self.seen.remove(&id);
+        if self.seen.get(id).is_some_and(|seen| seen.expires_ms == expires_ms) {
+            self.seen.remove(id);
         }
     }
 }
