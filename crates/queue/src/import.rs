@@ -11,8 +11,9 @@
 //!
 //! 1. [`Import::open`] locks the folder as nsqd does and reads `nsqd.dat`. Without one there is nothing
 //!    to take over.
-//! 2. [`Import::begin`] writes down which topics are made for it. Who dies before the end finds them by
-//!    [`Import::begun`], deletes them and starts again from the first message.
+//! 2. [`Import::begin`] writes down which topics are made for it, and how those are that were there before.
+//!    Who dies before the end finds them by [`Import::begun`], deletes the former, takes back what was
+//!    published to the latter, and starts again from the first message.
 //! 3. The caller makes the topics and channels, publishes what [`Import::messages`] gives, and waits
 //!    until that is on the device.
 //! 4. [`Import::finish`] renames `nsqd.dat` to `nsqd.dat.imported`, and the queues' files likewise. From
@@ -29,7 +30,7 @@ mod reader;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, check_name, is_ephemeral};
 use folder::Queues;
@@ -39,7 +40,7 @@ pub use merge::{Copy, Destination, Message, Messages};
 const LIST: &str = "nsqd.dat";
 /// Appended to the names of files that were taken over.
 const DONE: &str = ".imported";
-/// There while it is being taken over: the names of the topics made for it.
+/// There while it is being taken over: its topics, and how they were before.
 const BEGUN: &str = "nsqd.dat.importing";
 
 /// A folder that can be taken over, locked.
@@ -50,7 +51,7 @@ pub struct Import {
     topics: Vec<Topic>,
     queues: Queues,
     complaints: Vec<String>,
-    begun: Vec<String>,
+    begun: Vec<Begun>,
     /// Held as nsqd holds it, so that none writes here meanwhile.
     _lock: File,
 }
@@ -64,6 +65,24 @@ pub struct Topic {
     pub paused: bool,
     /// Its channels, in the order [`Copy::channel`] counts them.
     pub channels: Vec<Channel>,
+}
+
+/// A topic that is being taken over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Begun {
+    /// Its name.
+    pub name: String,
+    /// How it was; none: it is made for this.
+    pub before: Option<Before>,
+}
+
+/// How a topic was that was there before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Before {
+    /// Whether it was paused.
+    pub paused: bool,
+    /// The number of the message that came next.
+    pub next: u64,
 }
 
 /// A channel there was.
@@ -113,16 +132,16 @@ impl Import {
         Ok(Some(Self { dir: dir.to_owned(), list, topics, queues, complaints, begun, _lock: lock }))
     }
 
-    /// Topics that were made by somebody who began to take this over and did not come to its end.
-    pub fn begun(&self) -> &[String] {
+    /// The topics of somebody who began to take this over and did not come to its end.
+    pub fn begun(&self) -> &[Begun] {
         &self.begun
     }
 
-    /// It begins, and makes these topics. Blocking.
+    /// It begins, with these topics. What was published to them before should be on the device. Blocking.
     ///
     /// # Errors
     /// [`Error::Import`] if that cannot be written down.
-    pub fn begin(&self, topics: &[String]) -> Result<(), Error> {
+    pub fn begin(&self, topics: &[Begun]) -> Result<(), Error> {
         let text = serde_json::to_vec(topics).map_err(|error| failed(&self.dir.join(BEGUN), error))?;
         log::files::replace(&log::files::Disk, &self.dir, BEGUN, &text)
             .map_err(|error| failed(&self.dir.join(BEGUN), error))

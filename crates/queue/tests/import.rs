@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use eyrie_queue::import::{Channel, Destination, Import};
+use eyrie_queue::import::{Before, Begun, Channel, Destination, Import};
 
 fn frame(id: u8, body: &str) -> Vec<u8> {
     let mut out = (26 + body.len() as i32).to_be_bytes().to_vec();
@@ -65,11 +65,15 @@ fn topics_channels_and_messages_are_taken_over_once() {
     assert_eq!(import.messages(empty).unwrap().count(), 0);
     assert_eq!(names(dir.path()), before, "nothing is changed before it is done");
     assert!(import.begun().is_empty());
-    import.begin(&["t".to_owned()]).unwrap();
+    let begun = [
+        Begun { name: "t".to_owned(), before: None },
+        Begun { name: "empty".to_owned(), before: Some(Before { paused: true, next: 7 }) },
+    ];
+    import.begin(&begun).unwrap();
     drop(import);
 
     let import = Import::open(dir.path()).unwrap().unwrap();
-    assert_eq!(import.begun(), ["t"], "who died before the end is known");
+    assert_eq!(import.begun(), begun, "who died before the end is known");
     assert_eq!(import.finish().unwrap(), Vec::<String>::new());
     let after = [
         "gone.diskqueue.000000.dat",

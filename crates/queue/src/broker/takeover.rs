@@ -5,7 +5,8 @@
 //! in the topic follow, for all.
 //!
 //! All of it is on the device before the folder is marked. A start that died before that is known by a
-//! file which says what topics it made; they are deleted and made again.
+//! file which says what topics it made, and how others were before: the former are deleted and made again,
+//! of the latter what was published to them since counts as finished.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use log::Lsn;
 
 use super::ranges::RangeSet;
+use super::topic::State;
 use super::{Broker, NewMessage, Origin, Topic};
 use crate::Error;
-use crate::import::{self, Destination, Import, Message, Messages};
+use crate::import::{self, Before, Begun, Destination, Import, Message, Messages};
 
 /// Most messages published at once, and about how many bytes of them.
 const AT_ONCE: usize = 500;
@@ -55,26 +57,53 @@ impl Broker {
         let dir: PathBuf = dir.to_owned();
         let Some(import) = blocking(move || Import::open(&dir)).await? else { return Ok(None) };
         let import = Arc::new(import);
-        for topic in import.begun() {
-            match self.delete_topic(topic).await {
-                Ok(()) | Err(Error::TopicNotFound(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let new = import.topics().iter().filter(|topic| self.find_topic(&topic.name).is_none());
-        let new: Vec<String> = new.map(|topic| topic.name.clone()).collect();
-        let begins = import.clone();
-        blocking(move || begins.begin(&new)).await?;
         let mut imported = Imported { complaints: import.complaints().to_vec(), ..Imported::default() };
+        let begun = self.take_back(&import, &mut imported).await?;
+        let log = &self.0.ground.log;
+        // What was there before is told by its numbers, which therefore must not come again.
+        log.sync(Lsn(log.end().0)).await?;
+        let begins = import.clone();
+        blocking(move || begins.begin(&begun)).await?;
         for of in import.topics() {
             self.import_topic(&import, of, &mut imported).await?;
         }
         self.snapshot().await?;
-        let log = &self.0.ground.log;
         log.sync(Lsn(log.end().0)).await?;
         let left = blocking(move || import.finish()).await?;
         imported.complaints.extend(left);
         Ok(Some(imported))
+    }
+
+    /// Undoes what somebody did who died. Returns how the topics are of what begins now.
+    async fn take_back(&self, import: &Import, imported: &mut Imported) -> Result<Vec<Begun>, Error> {
+        let mut begun = Vec::new();
+        for topic in import.begun() {
+            let Some(before) = &topic.before else {
+                match self.delete_topic(&topic.name).await {
+                    Ok(()) | Err(Error::TopicNotFound(_)) => continue,
+                    Err(error) => return Err(error),
+                }
+            };
+            let Some(found) = self.find_topic(&topic.name) else { continue };
+            let mut state = found.state.lock();
+            state.is_paused = before.paused;
+            if !state.take_back(before.next) {
+                let name = &topic.name;
+                imported.complaints.push(format!("{name}: messages may come twice, a start died over them"));
+            }
+            begun.push(topic.clone());
+        }
+        for topic in import.topics() {
+            if begun.iter().any(|begun| begun.name == topic.name) {
+                continue;
+            }
+            let before = self.find_topic(&topic.name).map(|found| {
+                let state = found.state.lock();
+                Before { paused: state.is_paused, next: state.next_seq }
+            });
+            begun.push(Begun { name: topic.name.clone(), before });
+        }
+        Ok(begun)
     }
 
     async fn import_topic(
@@ -89,8 +118,12 @@ impl Broker {
             let made = topic.channel(&channel.name).await?;
             made.set_paused(channel.paused).await?;
         }
-        // Known after a restart only if it stays so: who dies before the end begins anew.
-        topic.state.lock().is_paused = true;
+        // A snapshot may know of it: how it was before is in the file of what has begun.
+        let first = {
+            let mut state = topic.state.lock();
+            state.is_paused = true;
+            state.next_seq
+        };
         let (reads, wanted) = (import.clone(), of.clone());
         let mut messages = blocking(move || reads.messages(&wanted)).await?;
         let mut shares: Vec<Share> = of.channels.iter().map(|_| Share::default()).collect();
@@ -105,7 +138,7 @@ impl Broker {
             imported.messages += (for_all.len() + for_some.len()) as u64;
             publish(&topic, for_some, &mut shares).await?;
             if !is_shared && (is_end || !for_all.is_empty()) {
-                share(&topic, of, std::mem::take(&mut shares));
+                share(&topic, of, std::mem::take(&mut shares), first);
                 is_shared = true;
             }
             publish(&topic, for_all, &mut []).await?;
@@ -118,6 +151,24 @@ impl Broker {
         imported.channels += of.channels.len();
         imported.complaints.extend(messages.complaints().iter().cloned());
         Ok(())
+    }
+}
+
+impl State {
+    /// Everything from this number on was published by somebody who died over it: for all channels it counts
+    /// as finished. False if that cannot be said, because no channel is there to whom.
+    fn take_back(&mut self, from: u64) -> bool {
+        if self.given.0 >= from {
+            self.drop_from(from);
+            return true;
+        }
+        // What was there before is held back, and stays so.
+        let mut others = RangeSet::default();
+        others.insert_range(from..self.next_seq);
+        for channel in &self.channels {
+            channel.change(|of| of.core.take_over(&others, Vec::new()));
+        }
+        from >= self.next_seq || !self.channels.is_empty()
     }
 }
 
@@ -148,9 +199,17 @@ async fn publish(topic: &Topic, messages: VecDeque<Message>, shares: &mut [Share
     Ok(())
 }
 
-/// Gives the channels what waited in them.
-fn share(topic: &Topic, of: &import::Topic, shares: Vec<Share>) {
+/// Gives the channels what waited in them, of what was published from the `first` number on. Channels that
+/// were there before and nsqd did not have get none of it.
+fn share(topic: &Topic, of: &import::Topic, shares: Vec<Share>, first: u64) {
     let mut state = topic.state.lock();
+    let mut all = RangeSet::default();
+    all.insert_range(first..state.next_seq);
+    for channel in &state.channels {
+        if !of.channels.iter().any(|known| known.name == channel.name()) {
+            channel.change(|of| of.core.take_over(&all, Vec::new()));
+        }
+    }
     for (channel, share) in of.channels.iter().zip(shares) {
         let found = state.channels.iter().find(|found| found.name() == channel.name);
         if let Some(found) = found {

@@ -80,6 +80,18 @@ impl State {
         self.channels.binary_search_by(|channel| (*channel.name).cmp(name))
     }
 
+    /// Drops messages from this number on, which is not behind what channels were given.
+    pub(crate) fn drop_from(&mut self, from: u64) {
+        let dropped = from..self.next_seq;
+        for channel in &self.channels {
+            channel.change(|of| {
+                of.core.end = of.core.end.max(dropped.end);
+                of.core.empty(dropped.clone());
+            });
+        }
+        self.given = (self.next_seq, self.next_position);
+    }
+
     /// Gives channels what they have not been given, if they may have it.
     pub(crate) fn give(&mut self, now_ms: i64) {
         if self.is_paused || self.channels.is_empty() {
@@ -371,15 +383,9 @@ impl Topic {
             let mut state = self.state.lock();
             state.held.clear();
             state.held_bytes = 0;
-            let dropped = state.given.0..state.next_seq;
-            for channel in &state.channels {
-                channel.change(|of| {
-                    of.core.end = of.core.end.max(dropped.end);
-                    of.core.empty(dropped.clone());
-                });
-            }
-            state.given = (state.next_seq, state.next_position);
-            (dropped.start, state.given)
+            let from = state.given.0;
+            state.drop_from(from);
+            (from, state.given)
         };
         self.confirm(&control, |stream| Entry::TopicEmptied { stream, from, given }).await
     }

@@ -1,6 +1,7 @@
 //! An nsqd's folder becomes topics and channels.
 use std::path::Path;
 
+use eyrie_queue::import::{Begun, Import};
 use log::files::{Crash, Faulty};
 
 use crate::house::*;
@@ -98,8 +99,9 @@ async fn a_takeover_that_died_begins_anew() {
     let disk = Faulty::new();
     let house = open(&disk);
     publish(&house.broker.topic("mine").await.unwrap(), ["stays"]).await;
-    let import = eyrie_queue::import::Import::open(dir.path()).unwrap().unwrap();
-    import.begin(&["t".to_owned(), "bare".to_owned()]).unwrap();
+    let import = Import::open(dir.path()).unwrap().unwrap();
+    let made = |name: &str| Begun { name: name.to_owned(), before: None };
+    import.begin(&["t", "bare"].map(made)).unwrap();
     drop(import);
     let half = house.broker.topic("t").await.unwrap();
     half.channel("a").await.unwrap();
@@ -109,4 +111,55 @@ async fn a_takeover_that_died_begins_anew() {
     assert_eq!((imported.topics, imported.messages), (3, 7));
     check(&house).await;
     assert_eq!(house.broker.find_topic("mine").unwrap().stats().depth, 1);
+}
+
+#[tokio::test]
+async fn a_takeover_that_died_takes_nothing_from_topics_that_were_there_before_and_doubles_nothing() {
+    for (snapshot, paused) in [(false, false), (true, false), (true, true)] {
+        let dir = tempfile::tempdir().unwrap();
+        fill(dir.path());
+        let many: Vec<_> =
+            (10..=255).map(|id| frame(id, 0, &format!("{id} {}", "x".repeat(9_000)))).collect();
+        std::fs::write(dir.path().join("t:a.diskqueue.000001.dat"), many.concat()).unwrap();
+        std::fs::write(dir.path().join("t:a.diskqueue.meta.dat"), "0\n0,0\n1,0\n").unwrap();
+        let disk = Faulty::new();
+        let longer = log::Config { segment_bytes: 2 << 20, ..log_config() };
+        disk.space_left(Some(3 << 20));
+        let house = open_with(&disk, longer.clone(), config());
+        let topic = house.broker.topic("t").await.unwrap();
+        topic.channel("a").await.unwrap();
+        topic.channel("other").await.unwrap();
+        topic.set_paused(paused).await.unwrap();
+        publish(&topic, ["mine", "and mine"]).await;
+        // It dies because the disk is full: much is published by then.
+        let error = house.broker.import(dir.path()).await.unwrap_err();
+        assert_eq!(error.kind(), base::ErrorKind::Busy, "{error}");
+        assert!(topic.stats().message_count > 100, "{:?}", topic.stats());
+        if snapshot {
+            house.broker.snapshot().await.unwrap();
+        }
+        let disk = disk.crash(Crash::KeepAll);
+        disk.space_left(None);
+        let house = open_with(&disk, longer, config());
+        house.broker.import(dir.path()).await.unwrap().unwrap();
+        let topic = house.broker.find_topic("t").unwrap();
+        assert_eq!(topic.is_paused(), paused, "snapshot: {snapshot}");
+        topic.set_paused(false).await.unwrap();
+        let numbers: Vec<_> = (10..=255).map(|id| id.to_string()).collect();
+        let many: Vec<_> = numbers.iter().map(String::as_str).collect();
+        let only = [vec!["mine", "and", "only", "both"], many, vec!["all"]].concat();
+        // What a paused topic holds is for channels that are made meanwhile as well.
+        let held = if paused { vec!["mine", "and"] } else { Vec::new() };
+        let second = [held, vec!["both", "only", "all"]].concat();
+        for (channel, expected) in [("a", only), ("b", second), ("other", vec!["mine", "and", "all"])] {
+            let channel = topic.find_channel(channel).unwrap();
+            channel.set_paused(false).await.unwrap();
+            let mut consumer = channel.subscribe(subscriber()).unwrap();
+            consumer.set_ready(9);
+            let bodies = drain(&mut consumer, expected.len()).await;
+            let words: Vec<_> = bodies.iter().filter_map(|body| body.split(' ').next()).collect();
+            assert_eq!(words, expected, "{}, snapshot: {snapshot}, paused: {paused}", channel.name());
+            nothing(&mut consumer).await;
+        }
+    }
 }
