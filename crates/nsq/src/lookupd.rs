@@ -29,6 +29,7 @@ use base::tasks::{Stop, TaskGroup};
 use base::{Clock, Timestamp};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 pub use options::Options;
 
@@ -56,6 +57,8 @@ struct Shared {
     registry: Mutex<Registry>,
     /// Those who wait for a change of a topic.
     waiting: Waiting,
+    /// The places for them.
+    waits: Semaphore,
     /// How long nsqds may be silent.
     silence: Silence,
     /// Number of the next connection.
@@ -81,6 +84,7 @@ impl Lookupd {
             http_port: http.port().unwrap_or_default(),
             registry: Mutex::new(Registry::new(clock.now())),
             waiting: Waiting::default(),
+            waits: Semaphore::new(api::WAITS_MAX),
             silence: Silence::default(),
             next_peer: AtomicU64::new(0),
             figures: Figures::new(),

@@ -2,7 +2,7 @@
 //! One that can tell of changes (Eyrie's) is asked to do so, and polled otherwise.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::tasks::Stop;
 use bytes::Bytes;
@@ -87,15 +87,23 @@ impl Discovery {
     async fn ask_on(&mut self) {
         let mut since: Option<String> = None;
         loop {
-            let asked = since.is_some();
+            let (asked, began) = (since.is_some(), Instant::now());
             let pause = match self.ask(since.as_deref()).await {
                 Ok((found, revision)) => {
                     self.say(&found);
                     if self.found.send((self.place, found)).await.is_err() {
                         return;
                     }
+                    let same = asked && since == revision;
                     since = revision;
-                    if since.is_some() { PAUSE } else { self.interval() }
+                    match &since {
+                        // It did not wait as long as it was asked to: asking at once would be asking for ever.
+                        Some(_) if same => {
+                            WAIT.saturating_sub(began.elapsed()).min(self.interval()).max(PAUSE)
+                        }
+                        Some(_) => PAUSE,
+                        None => self.interval(),
+                    }
                 }
                 Err(error) => {
                     if self.outage.is_news(&error) {

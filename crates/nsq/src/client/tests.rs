@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::fake::FakeNsqd;
 use super::*;
-use crate::http::client;
+use crate::http::{Limits, Listener, client, serve};
 use crate::lookupd::{self, Lookupd};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -198,6 +198,40 @@ async fn nsqds_are_found_through_lookupd_and_at_once_when_they_register() {
     let message = tokio::time::timeout(SOON, consumer.next()).await.expect("in time").expect("it runs");
     assert_eq!(&message.body[..], b"found");
     message.finish().await;
+    assert!(tasks.drain(SOON).await);
+}
+
+#[tokio::test]
+async fn a_lookupd_that_does_not_wait_is_not_asked_without_end() {
+    let tasks = TaskGroup::new();
+    let (asked, mut asking) = tokio::sync::mpsc::channel(100);
+    // Full of others who wait: it answers at once, with the same revision again and again.
+    let answer = move || {
+        let asked = asked.clone();
+        async move {
+            asked.send(std::time::Instant::now()).await.expect("the test listens");
+            ([("x-eyrie-revision", "1-1")], r#"{"channels":[],"producers":[]}"#)
+        }
+    };
+    let router = axum::Router::new().route("/lookup", axum::routing::get(answer));
+    let listener = Listener::bind("127.0.0.1:0").await.expect("loopback");
+    let http = listener.address();
+    let stop = tasks.stop_signal();
+    tasks.spawn("lookupd", async move {
+        serve(listener, router, stop, Limits::default()).await;
+    });
+    let interval = Duration::from_secs(1);
+    let config = Config { lookupd_poll_interval: interval, lookupd_poll_jitter: 0.0, ..quick(1) };
+    let sources = Sources { nsqds: Vec::new(), lookupds: vec![http] };
+    let _consumer =
+        Consumer::start("t", "c", config, &sources, client::Options::default(), &tasks).expect("well");
+    let mut times = Vec::new();
+    while times.len() < 4 {
+        times.push(asking.recv().await.expect("it asks on"));
+    }
+    for pair in times[1..].windows(2) {
+        assert!(pair[1] - pair[0] >= interval, "{times:?}");
+    }
     assert!(tasks.drain(SOON).await);
 }
 

@@ -3,7 +3,8 @@
 //! `GET /lookup?topic=T&wait=30s&since=REVISION` answers when the topic is no longer as it was at REVISION,
 //! at the latest after `wait` (a Go duration, at most [`WAIT_MAX`]). Every answer to a request with `wait` has
 //! the header `X-Eyrie-Revision`, a 404 too: it is the next `since`. Without `since` it answers at once.
-//! What only time changes (an nsqd that falls silent, a tombstone that ends) wakes nobody.
+//! What only time changes (an nsqd that falls silent, a tombstone that ends) wakes nobody. Who would have to
+//! wait and finds no place is answered at once and without the header, as by NSQ's: that client polls.
 //!
 //! `GET /metrics` is Prometheus'.
 
@@ -20,7 +21,6 @@ use base::tasks::Stop;
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
-use tokio::sync::Semaphore;
 
 use super::Shared;
 use super::peer::{Peer, Presented};
@@ -33,9 +33,8 @@ use crate::version::VERSION;
 /// Longest that `/lookup` waits for a change.
 pub(super) const WAIT_MAX: Duration = Duration::from_secs(60);
 
-/// Most lookups that wait at once; beyond them they are answered at once, as if nobody had asked to wait.
-/// Half of the connections a listener takes, so that others are always served.
-const WAITS_MAX: usize = 2_048;
+/// Most lookups that wait at once. Half of the connections a listener takes, so that others are always served.
+pub(super) const WAITS_MAX: usize = 2_048;
 
 /// The header of the word that goes into the next `since`.
 const REVISION: HeaderName = HeaderName::from_static("x-eyrie-revision");
@@ -47,13 +46,12 @@ const NEVER_NS: i64 = -6_795_364_578_871_345_152;
 struct Api {
     shared: Arc<Shared>,
     stop: Stop,
-    waits: Arc<Semaphore>,
 }
 
 type Answer = Result<Response, Failure>;
 
 pub(super) fn router(shared: &Arc<Shared>, stop: Stop) -> Router {
-    let api = Api { shared: Arc::clone(shared), stop, waits: Arc::new(Semaphore::new(WAITS_MAX)) };
+    let api = Api { shared: Arc::clone(shared), stop };
     let quiet =
         Router::new().route("/lookup", get(lookup)).route("/metrics", get(metrics)).with_state(api.clone());
     let logged = logged(
@@ -120,11 +118,12 @@ async fn lookup(State(api): State<Api>, query: Query) -> Answer {
         None => None,
         Some(text) => Some(duration::parse(text).map_err(|_| Failure::bad_request("INVALID_WAIT"))?),
     };
+    let mut tells = wait.is_some();
     if let (Some(wait), Some(since)) = (wait, query.get("since"))
         // What cannot be a name never changes.
         && queue::check_name(topic).is_ok()
     {
-        api.changed(topic, since, wait.min(WAIT_MAX)).await;
+        tells = api.changed(topic, since, wait.min(WAIT_MAX)).await;
     }
     api.shared.figures.lookup();
     let ages = api.shared.ages();
@@ -139,7 +138,7 @@ async fn lookup(State(api): State<Api>, query: Query) -> Answer {
         }
         None => Failure::not_found("TOPIC_NOT_FOUND").into_response(),
     };
-    if wait.is_some() {
+    if tells {
         let revision = HeaderValue::from_str(&revision).expect("hex digits and a dash");
         response.headers_mut().insert(REVISION, revision);
     }
@@ -148,8 +147,12 @@ async fn lookup(State(api): State<Api>, query: Query) -> Answer {
 
 impl Api {
     /// Waits until the topic has another revision than `since`, at most `wait`, and not beyond the stop.
-    async fn changed(&self, topic: &str, since: &str, wait: Duration) {
-        let Ok(_place) = self.waits.try_acquire() else { return };
+    /// False if there was no place to wait at.
+    async fn changed(&self, topic: &str, since: &str, wait: Duration) -> bool {
+        if self.shared.registry.lock().revision(topic) != since {
+            return true;
+        }
+        let Ok(_place) = self.shared.waits.try_acquire() else { return false };
         let _counted = self.shared.figures.wait();
         let mut place = self.shared.waiting.join(topic);
         let other = async {
@@ -163,6 +166,7 @@ impl Api {
             () = tokio::time::sleep(wait) => {}
             () = self.stop.requested() => {}
         }
+        true
     }
 }
 

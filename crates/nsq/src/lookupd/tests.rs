@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::tcp::Silence;
-use super::{Lookupd, Options};
+use super::{Lookupd, Options, Shared};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -32,6 +32,10 @@ impl House {
     }
 
     async fn with(silence: Silence) -> Self {
+        Self::built(|shared| shared.silence = silence).await
+    }
+
+    async fn built(change: impl FnOnce(&mut Shared)) -> Self {
         let clock = Clock::manual(Timestamp::from_seconds(1_795_215_600));
         let options = Options {
             tcp_address: "127.0.0.1:0".to_owned(),
@@ -40,7 +44,7 @@ impl House {
             ..Options::default()
         };
         let mut lookupd = Lookupd::bind(options, clock.clone()).await.expect("loopback can be bound");
-        Arc::get_mut(&mut lookupd.shared).expect("nobody has it yet").silence = silence;
+        change(Arc::get_mut(&mut lookupd.shared).expect("nobody has it yet"));
         let tcp = lookupd.tcp_address().expect("bound").to_string();
         let http = lookupd.http_address();
         let tasks = TaskGroup::new();

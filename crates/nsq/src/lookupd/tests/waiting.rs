@@ -1,4 +1,5 @@
 use base::testkit::promtool_accepts;
+use tokio::sync::Semaphore;
 
 use super::*;
 
@@ -121,6 +122,25 @@ async fn waiting_ends_with_the_house_and_is_only_for_who_asks() {
     waiting(&house, 1).await;
     assert!(house.tasks.drain(SOON).await, "a request that waits does not hold up the end");
     assert_eq!(asked.await.expect("no panic").0, 404);
+}
+
+#[tokio::test]
+async fn who_finds_no_place_to_wait_is_told_to_poll() {
+    let house = std::sync::Arc::new(House::built(|shared| shared.waits = Semaphore::new(1)).await);
+    let since = lookup(&house, "topic=t&wait=0").await.1;
+    let wait = format!("topic=t&wait=60s&since={since}");
+    let (asker, same) = (house.clone(), wait.clone());
+    let asked = tokio::spawn(async move { lookup(&asker, &same).await });
+    waiting(&house, 1).await;
+    let (status, revision, body) = lookup(&house, &wait).await;
+    assert_eq!((status, revision.as_str()), (404, "none"), "{body}");
+    assert_eq!(lookup(&house, "topic=t&wait=60s&since=0-1").await.1, since, "who need not wait is told");
+    assert!(!asked.is_finished(), "who has a place keeps it");
+    house.identified().await.do_it("REGISTER t").await;
+    assert_eq!(asked.await.expect("no panic").0, 200);
+    let since = lookup(&house, "topic=t&wait=0").await.1;
+    let again = lookup(&house, &format!("topic=t&wait=1ms&since={since}")).await;
+    assert_eq!((again.0, again.1), (200, since), "its place is free");
 }
 
 #[tokio::test]
