@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
-use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
+use rustls::{DistinguishedName, InconsistentKeys, RootCertStore, ServerConfig};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use super::verifier::{Clients, Verifier};
+use super::verifier::{Clients, Verifier, may_vouch};
 use crate::nsqd::Options;
 use crate::nsqd::options::TlsRequired;
 use crate::wire::TlsVersion;
@@ -53,11 +54,7 @@ pub fn server_config(options: &Options) -> Result<Option<Arc<ServerConfig>>, Err
         "require" => Arc::new(Verifier::new(&provider, Clients::Anybody)),
         "require-verify" => {
             let known = root_certificates(&options.tls_root_ca_file)?;
-            let roots = Arc::new(roots(&options.tls_root_ca_file, &known)?);
-            let usual = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
-                .build()
-                .map_err(|error| Error(error.to_string()))?;
-            Arc::new(Verifier::new(&provider, Clients::Known(usual, known)))
+            Arc::new(Verifier::new(&provider, known_clients(&options.tls_root_ca_file, known, &provider)?))
         }
         _ => WebPkiClientVerifier::no_client_auth(),
     };
@@ -68,11 +65,7 @@ pub fn server_config(options: &Options) -> Result<Option<Arc<ServerConfig>>, Err
 
 /// The certificate with its key. rustls would refuse certificates of version 1, so that only a key
 /// that is known to belong to another certificate is refused here.
-fn certified(
-    cert: &str,
-    key: &str,
-    provider: &rustls::crypto::CryptoProvider,
-) -> Result<CertifiedKey, Error> {
+fn certified(cert: &str, key: &str, provider: &CryptoProvider) -> Result<CertifiedKey, Error> {
     let chain = certificates(cert)?;
     let key_der = PrivateKeyDer::from_pem_file(Path::new(key)).map_err(|error| unusable(key, &error))?;
     let signing = provider.key_provider.load_private_key(key_der).map_err(|error| unusable(key, &error))?;
@@ -92,12 +85,31 @@ fn root_certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Error> 
     certificates(path)
 }
 
-fn roots(path: &str, known: &[CertificateDer<'static>]) -> Result<RootCertStore, Error> {
-    let mut roots = RootCertStore::empty();
-    for certificate in known {
-        roots.add(certificate.clone()).map_err(|error| unusable(path, &error))?;
+/// Those whom the certificates of a file vouch for. Webpki takes each that it is given as an authority: it is
+/// given those only that may be one.
+fn known_clients(
+    path: &str,
+    known: Vec<CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Clients, Error> {
+    let mut authorities = RootCertStore::empty();
+    let mut subjects = Vec::new();
+    for certificate in &known {
+        let (_, read) = X509Certificate::from_der(certificate).map_err(|error| unusable(path, &error))?;
+        if may_vouch(&read) {
+            authorities.add(certificate.clone()).map_err(|error| unusable(path, &error))?;
+        }
+        subjects.push(DistinguishedName::from(read.subject().as_raw().to_vec()));
     }
-    Ok(roots)
+    let usual = match authorities.is_empty() {
+        true => None,
+        false => Some(
+            WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), Arc::clone(provider))
+                .build()
+                .map_err(|error| Error(error.to_string()))?,
+        ),
+    };
+    Ok(Clients::Known { usual, known, subjects })
 }
 
 fn certificates(path: &str) -> Result<Vec<CertificateDer<'static>>, Error> {

@@ -17,7 +17,7 @@ fn file(name: &str) -> String {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/certificates").join(name).display().to_string()
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options { tls_cert: file("old-server.pem"), tls_key: file("old-server.key"), ..Options::default() }
 }
 
@@ -39,7 +39,7 @@ fn unshown() -> rustls::ClientConfig {
 }
 
 /// What the server knows of a client after a handshake and a byte each way.
-async fn met(server: &Arc<ServerConfig>, client: rustls::ClientConfig) -> Result<Secured, String> {
+pub(super) async fn met(server: &Arc<ServerConfig>, client: rustls::ClientConfig) -> Result<Secured, String> {
     let (ours, theirs) = tokio::io::duplex(64 << 10);
     let connector = TlsConnector::from(Arc::new(client));
     let client = tokio::spawn(async move {

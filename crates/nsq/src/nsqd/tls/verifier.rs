@@ -3,11 +3,12 @@
 //! What `openssl` makes unless told otherwise must do, as it does for nsqd: `openssl x509 -req` makes
 //! certificates of version 1, which webpki does not read, and `openssl req -x509` such as may sign others,
 //! which webpki takes for nobody's own. Webpki is asked first; what it says no to because of its form is then
-//! looked at here.
+//! looked at here. It is asked about the authorities only: it would let any certificate that it is told of
+//! vouch for others, also one that is listed to let its own holder in.
 
 use std::sync::Arc;
 
-use rustls::CertificateError::BadSignature;
+use rustls::CertificateError::{BadSignature, UnknownIssuer};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{
     CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
@@ -24,9 +25,15 @@ use x509_parser::prelude::{ASN1Time, X509Certificate, X509Version};
 pub(super) enum Clients {
     /// `require`: whoever shows a certificate and holds its key; whose it is does not matter.
     Anybody,
-    /// `require-verify`: who is vouched for, as webpki judges or, for the forms it does not take, as one of
-    /// these certificates does itself.
-    Known(Arc<dyn ClientCertVerifier>, Vec<CertificateDer<'static>>),
+    /// `require-verify`: who is vouched for.
+    Known {
+        /// What webpki judges by the authorities, if there is one.
+        usual: Option<Arc<dyn ClientCertVerifier>>,
+        /// All that the file holds: for the forms that webpki does not take, and for their own holders.
+        known: Vec<CertificateDer<'static>>,
+        /// Their names, by which clients choose what to show.
+        subjects: Vec<DistinguishedName>,
+    },
 }
 
 /// Looks at the certificates of clients.
@@ -46,7 +53,7 @@ impl ClientCertVerifier for Verifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         match &self.clients {
             Clients::Anybody => &[],
-            Clients::Known(usual, _) => usual.root_hint_subjects(),
+            Clients::Known { subjects, .. } => subjects,
         }
     }
 
@@ -56,11 +63,15 @@ impl ClientCertVerifier for Verifier {
         between: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let Clients::Known(usual, roots) = &self.clients else {
+        let Clients::Known { usual, known, .. } = &self.clients else {
             return Ok(ClientCertVerified::assertion());
         };
-        usual.verify_client_cert(shown, between, now).or_else(|error| {
-            let vouched = roots.iter().any(|root| is_vouched_for(shown, root, now, &self.algorithms));
+        let judged = match usual {
+            Some(usual) => usual.verify_client_cert(shown, between, now),
+            None => Err(Error::InvalidCertificate(UnknownIssuer)),
+        };
+        judged.or_else(|error| {
+            let vouched = known.iter().any(|root| is_vouched_for(shown, root, now, &self.algorithms));
             vouched.then(ClientCertVerified::assertion).ok_or(error)
         })
     }
@@ -127,42 +138,50 @@ fn is_vouched_for(
     else {
         return false;
     };
-    let is_for_clients = match cert.extended_key_usage() {
-        Ok(None) => true,
-        Ok(Some(usage)) => usage.value.any || usage.value.client_auth,
-        Err(_) => false,
-    };
+    let is_itself = shown == root;
     // One that webpki can read and refused for another reason stays refused.
-    let is_of_odd_form = cert.version() == X509Version::V1 || cert.is_ca();
-    let in_time = cert.validity().is_valid_at(now) && of_root.validity().is_valid_at(now);
-    let may_sign = match of_root.key_usage() {
-        Ok(usage) => {
-            (of_root.is_ca() || of_root.version() == X509Version::V1)
-                && usage.is_none_or(|usage| usage.value.key_cert_sign())
-        }
-        Err(_) => false,
-    };
+    let is_of_odd_form = cert.version() == X509Version::V1 || cert.is_ca() || is_itself;
     is_of_odd_form
-        && is_for_clients
+        && is_for_clients(&cert)
         && demands_nothing_else(&cert)
         && demands_nothing_else(&of_root)
-        && in_time
-        && (shown == root
-            || may_sign
+        && cert.validity().is_valid_at(now)
+        && of_root.validity().is_valid_at(now)
+        && (is_itself
+            || may_vouch(&of_root)
                 && cert.issuer().as_raw() == of_root.subject().as_raw()
                 && is_signed_by(shown, of_root.public_key().raw, algorithms))
 }
 
-/// Whether everything that a certificate says must be understood is looked at in [`is_vouched_for`].
+/// Whether a certificate may sign those of clients: an authority's, or one of version 1, which does not say.
+pub(super) fn may_vouch(cert: &X509Certificate<'_>) -> bool {
+    let is_authority = cert.is_ca() || cert.version() == X509Version::V1;
+    let may_sign = match cert.key_usage() {
+        Ok(usage) => usage.is_none_or(|usage| usage.value.key_cert_sign()),
+        Err(_) => false,
+    };
+    is_authority && may_sign && is_for_clients(cert)
+}
+
+fn is_for_clients(cert: &X509Certificate<'_>) -> bool {
+    match cert.extended_key_usage() {
+        Ok(None) => true,
+        Ok(Some(usage)) => usage.value.any || usage.value.client_auth,
+        Err(_) => false,
+    }
+}
+
+/// Whether a certificate says nothing that must be understood and is not looked at here. Subject names matter
+/// to nobody, and names that an authority is confined to are not compared: whoever names some is asked for
+/// nothing here.
 fn demands_nothing_else(cert: &X509Certificate<'_>) -> bool {
     use x509_parser::extensions::ParsedExtension::{
-        BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAlternativeName,
+        BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints, SubjectAlternativeName,
     };
-    cert.extensions().iter().filter(|extension| extension.critical).all(|extension| {
-        matches!(
-            extension.parsed_extension(),
-            BasicConstraints(_) | ExtendedKeyUsage(_) | KeyUsage(_) | SubjectAlternativeName(_)
-        )
+    cert.extensions().iter().all(|extension| match extension.parsed_extension() {
+        BasicConstraints(_) | ExtendedKeyUsage(_) | KeyUsage(_) | SubjectAlternativeName(_) => true,
+        NameConstraints(_) => false,
+        _ => !extension.critical,
     })
 }
 
@@ -212,3 +231,6 @@ fn bits(der: &[u8]) -> Option<&[u8]> {
     let (_, string) = Any::from_der(der).ok()?;
     string.data.strip_prefix(&[0])
 }
+
+#[cfg(test)]
+mod tests;
