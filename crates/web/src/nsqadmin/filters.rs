@@ -20,6 +20,7 @@ pub(super) fn add_to(env: &mut Environment<'static>) {
         rate.map(|rate| if rate < 10.0 { (rate * 10.0).round() / 10.0 } else { rate.round() })
     });
     env.add_filter("breakable", |text: &str| Value::from_safe_string(breakable(text)));
+    env.add_test("shell_words", |told: Vec<String>| told.iter().all(|text| is_shell_word(text)));
     env.add_filter("quantile", |quantile: f64| format!("p{}", short(quantile * 100.0)));
 }
 
@@ -41,6 +42,11 @@ fn breakable(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a shell takes all of it as it is: what names and addresses are made of, and nothing besides.
+fn is_shell_word(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b".:[]_-#".contains(&b))
 }
 
 /// `1.2 ms`
@@ -92,6 +98,30 @@ mod tests {
     fn addresses_break_where_people_would() {
         assert_eq!(breakable("queue-1.example:4151"), "queue-<wbr>1.<wbr>example:<wbr>4151");
         assert_eq!(breakable("<b title='x'>&\""), "&lt;b title=&#39;x&#39;&gt;&amp;&quot;");
+    }
+
+    #[test]
+    fn what_a_shell_would_obey_is_no_word() {
+        for word in ["orders", "a.b_C-9#ephemeral", "[::1]:4151", "queue-1.example:4151"] {
+            assert!(is_shell_word(word), "{word}");
+        }
+        for odd in [
+            "a b",
+            "a;b",
+            "a|b",
+            "a\nb",
+            "a'b",
+            "a\"b",
+            "$a",
+            "`a`",
+            "a&b",
+            "a\\b",
+            "\u{1b}[201~",
+            "a>b",
+            "ä",
+        ] {
+            assert!(!is_shell_word(odd), "{odd}");
+        }
     }
 
     #[test]

