@@ -3,7 +3,7 @@
 //!
 //! An id is remembered for the topic's window together with the position of its message, because the
 //! repeated publish is answered only when the first one is as sure as the topic promises. Ids are kept
-//! as 128 bits of SHA-256: about 64 bytes each, however long they are. A copy costs little.
+//! as 128 bits of SHA-256: about 65 bytes each, however long they are. A copy costs little.
 
 mod copies;
 

@@ -8,8 +8,9 @@ use hashbrown::HashMap;
 
 use super::{PublishId, Seen};
 
-/// Parts of a map, at most 2^16: with as many ids as are remembered at most a part has a thousand.
-const PARTS: usize = 1_024;
+/// Parts of a map, at most 2^16. With as many ids as are remembered at most, one has about 820, which a
+/// table with 1,024 places holds.
+const PARTS: usize = 1_280;
 /// Entries of a part of a queue.
 const PART_MAX: usize = 256;
 
