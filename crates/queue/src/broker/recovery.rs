@@ -1,5 +1,9 @@
 //! What opening does: the snapshot, then one pass over the records behind it.
+//!
+//! A snapshot that is missing, or is an older one, is refused. What it said was freed of the log, so without
+//! it topics would look as if they had been deleted, and their messages would be freed.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use log::{Lsn, StreamId};
@@ -27,6 +31,9 @@ pub struct Recovered {
     pub records: u64,
 }
 
+/// Most topics named in an error.
+const SHOWN_MAX: usize = 5;
+
 /// Everything that is known, and how many records had to be read for it.
 pub(crate) fn recover(
     queue: &Queue,
@@ -35,9 +42,17 @@ pub(crate) fn recover(
     journal: StreamId,
 ) -> Result<(Image, u64), Error> {
     let log = queue.log();
-    let mut image = snapshot::load(&**log.files(), dir)?;
-    // What the snapshot speaks of and the device has lost is not written again at the same place.
-    log.advance_to(Lsn(image.position));
+    let loaded = snapshot::load(&**log.files(), dir)?;
+    let is_missing = loaded.is_none();
+    let mut image = loaded.unwrap_or_default();
+    let released = log.released(snapshot::OWNER, &[journal]);
+    if released.0 > image.position && log.end().0 > image.position {
+        let why = format!("the log was freed up to {}, and this speaks of {}", released.0, image.position);
+        return Err(unfit(is_missing, &why));
+    }
+    // What the snapshot speaks of and the log gave up, or the device lost, is not written again at the same place.
+    let known = image.topics.values().map(|topic| topic.next.1).fold(image.position, u64::max);
+    log.advance_to(released.max(Lsn(known)));
     let topics = queue.topics();
     let streams: Vec<_> = topics
         .iter()
@@ -45,8 +60,10 @@ pub(crate) fn recover(
         .map(crate::Topic::stream)
         .chain([journal])
         .collect();
+    let names: BTreeMap<_, _> = topics.iter().map(|topic| (topic.stream().0, topic.name())).collect();
     let mut reader = log.reader(&streams, Lsn(image.position));
     let (mut records, mut odd) = (0, 0_u64);
+    let mut unmade = BTreeMap::new();
     loop {
         let piece = reader.try_next_batch(PIECE_BYTES)?;
         if piece.is_empty() {
@@ -60,6 +77,13 @@ pub(crate) fn recover(
                     Fields::decode(&mut rest).map(|fields| {
                         let bytes = rest.len() as u64;
                         let place = (found.lsn.0, found.next.0);
+                        let name = names.get(&found.stream.0);
+                        if let Some(name) = name.filter(|_| !image.topics.contains_key(&found.stream.0)) {
+                            // Until it turns out to be of a topic that was deleted later.
+                            unmade.insert(found.stream.0, place.0);
+                            let (stream, name) = (found.stream.0, (*name).to_owned());
+                            image.apply(place.0, Entry::TopicMade { stream, name });
+                        }
                         image.message(found.stream.0, place, found.time.millis(), &fields, bytes);
                     })
                 }
@@ -76,6 +100,29 @@ pub(crate) fn recover(
             "{odd} records of the log are in a format that is not known here; use a newer program"
         )));
     }
+    unmade.retain(|stream, born| image.topics.get(stream).is_some_and(|topic| topic.born == *born));
+    if !unmade.is_empty() {
+        let shown: Vec<_> =
+            unmade.keys().take(SHOWN_MAX).filter_map(|stream| names.get(stream)).copied().collect();
+        let why = format!(
+            "messages of {} topics ({}) are in the log, and nothing says how these were made",
+            unmade.len(),
+            shown.join(", ")
+        );
+        if log.status().damaged_ranges == 0 {
+            return Err(unfit(is_missing, &why));
+        }
+        tracing::error!("the log is damaged: {why}; they are kept, without the channels they had");
+    }
     debug_assert!(topics.iter().any(|topic| topic.name() == TOPIC), "the journal's stream was made before");
     Ok((image, records))
+}
+
+/// The snapshot does not fit the log.
+fn unfit(is_missing: bool, why: &str) -> Error {
+    let what = if is_missing { "it is missing" } else { "it is too old" };
+    Error::Snapshot(format!(
+        "{what} ({why}); put back the newest one, beside topics.json, or restore a backup of the whole folder; \
+         until then nothing is served and nothing is freed"
+    ))
 }

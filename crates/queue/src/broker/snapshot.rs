@@ -1,4 +1,8 @@
 //! `channels.snapshot`: an image of everything, so that recovery reads little and the log can be freed.
+//!
+//! It is a checkpoint, and never ahead of the log: all that an image builds on is on the device before the
+//! image is. Else a loss of power, or a full disk, could leave one that says a message is over, or was
+//! published before, of which the log knows nothing.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +13,7 @@ use log::{Append, Lsn, StreamId};
 use tokio::sync::MutexGuard;
 
 use super::image::Image;
+use super::rules::publishes::Unsettled;
 use super::{Broker, Inner};
 use crate::Error;
 use base::ErrorKind;
@@ -32,22 +37,38 @@ pub(super) const OWNER: &str = "nsq";
 /// Proof that whoever holds it is the only one who makes, deletes, pauses or empties something.
 pub(crate) type Control<'a> = MutexGuard<'a, ()>;
 
-/// Reads the file; none is an empty image.
-pub(crate) fn load(files: &dyn Files, dir: &Path) -> Result<Image, Error> {
+/// What a look at everything found.
+struct Looked {
+    image: Image,
+    /// Of each topic the position below which nothing is needed.
+    floors: Vec<(StreamId, u64)>,
+    unsettled: Vec<(StreamId, Unsettled)>,
+}
+
+/// Reads the file, if there is one.
+pub(crate) fn load(files: &dyn Files, dir: &Path) -> Result<Option<Image>, Error> {
     let bytes = files::read(files, &dir.join(NAME)).map_err(|error| Error::Snapshot(error.to_string()))?;
-    bytes.map_or(Ok(Image::default()), |bytes| Image::decode(&bytes).map_err(Error::Snapshot))
+    bytes.map(|bytes| Image::decode(&bytes).map_err(Error::Snapshot)).transpose()
 }
 
 impl Inner {
     /// Writes the state of everything, then tells the log what is not needed any more.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The log has stopped, or the file cannot be written.
     pub(crate) async fn snapshot(&self, _control: &Control<'_>) -> Result<(), Error> {
         let log = &self.ground.log;
-        // Before anything is looked at: what is appended from now on is read again by recovery.
-        let position = log.end().0;
-        let (image, floors) = self.image(position);
+        // Before anything is looked at: what is appended from now on is read again by recovery. The log's end
+        // moves back where a full one gives records up, though it never writes there again.
+        let known = self.snapshot_position.load(std::sync::atomic::Ordering::Acquire);
+        let position = log.end().0.max(known);
+        let Looked { mut image, floors, unsettled } = self.image(position);
+        log.sync(log.end()).await?;
+        for (stream, unsettled) in unsettled {
+            if let Some(topic) = image.topics.get_mut(&stream.0) {
+                unsettled.settle(&mut topic.ids).await;
+            }
+        }
         let (files, dir) = (log.files().clone(), self.dir.clone());
         let writing = move || files::replace(&*files, &dir, NAME, &image.encode());
         let written = tokio::task::spawn_blocking(writing).await.map_err(|_| Error::Exiting)?;
@@ -60,19 +81,19 @@ impl Inner {
         Ok(())
     }
 
-    /// The image, and of each topic the position below which nothing is needed.
-    fn image(&self, position: u64) -> (Image, Vec<(StreamId, u64)>) {
+    fn image(&self, position: u64) -> Looked {
         let next_channel = self.ground.next_channel.load(std::sync::atomic::Ordering::Acquire);
         let mut image = Image { position, next_channel, ..Image::default() };
-        let mut floors = Vec::new();
+        let (mut floors, mut unsettled) = (Vec::new(), Vec::new());
         let topics: Vec<_> = self.topics.read().values().cloned().collect();
         for topic in topics {
             let Some(stream) = topic.stream else { continue };
-            let of = topic.image();
+            let (of, publishes) = topic.image();
             floors.push((stream, topic.floor(&of)));
+            unsettled.push((stream, publishes));
             image.topics.insert(stream.0, of);
         }
-        (image, floors)
+        Looked { image, floors, unsettled }
     }
 
     /// Nothing of a stream is needed any more.
@@ -115,6 +136,10 @@ pub(crate) async fn run(broker: std::sync::Weak<Inner>, ground: Arc<super::groun
         let known = broker.snapshot_position.load(std::sync::atomic::Ordering::Acquire);
         let grown = ground.log.end().0.saturating_sub(known);
         let status = ground.log.status();
+        if status.poisoned.is_some() {
+            // It says so itself, and a snapshot would say what the log may not hold.
+            continue;
+        }
         let (is_full, every_bytes) = (status.full.is_some(), status.next_segment_bytes.min(EVERY_BYTES));
         // Whatever was told since may be that messages are finished which fill the disk. Nothing need have
         // been told for messages to become too old to be kept.

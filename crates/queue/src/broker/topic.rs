@@ -19,7 +19,7 @@ use super::message::Message;
 use super::policy::Policy;
 use super::quantiles::Quantiles;
 use super::rules::milestones::{Milestone, Milestones};
-use super::rules::publishes::Publishes;
+use super::rules::publishes::{Publishes, Unsettled};
 use super::snapshot::Control;
 use super::stats::{Event, TopicStats};
 use crate::{Error, check_name, is_ephemeral};
@@ -177,15 +177,17 @@ impl Topic {
         topic
     }
 
-    /// What must be known to go on with it, its channels included.
-    pub(crate) fn image(&self) -> TopicImage {
+    /// What must be known to go on with it, its channels included; and publishes that it knows and the log may
+    /// not take yet.
+    pub(crate) fn image(&self) -> (TopicImage, Unsettled) {
         let now_ms = self.ground.clock.steady().millis();
         let state = self.state.lock();
         let channels = state
             .channels
             .iter()
             .filter_map(|channel| Some((channel.number?, channel.state.lock().core.image(&channel.name))));
-        TopicImage {
+        let (ids, unsettled) = state.publishes.ids(u64::try_from(now_ms).unwrap_or(0));
+        let image = TopicImage {
             name: self.name.to_string(),
             born: self.born,
             next: (state.next_seq, state.next_position),
@@ -194,10 +196,11 @@ impl Topic {
             message_count: state.message_count,
             message_bytes: state.message_bytes,
             policy: state.policy.clone(),
-            ids: state.publishes.ids(u64::try_from(now_ms).unwrap_or(0)),
+            ids,
             milestones: state.milestones.clone().filter(|_| state.surveyed_upto.is_none()),
             channels: channels.collect(),
-        }
+        };
+        (image, unsettled)
     }
 
     /// The one place where it is decided which of its records are not needed any more: those below

@@ -151,6 +151,7 @@ async fn an_ephemeral_channel_that_somebody_entered_meanwhile_stays() {
     publish(&durable, [1]).await;
     let channel = topic.channel("c#ephemeral").await.unwrap();
     let first = channel.subscribe(subscriber()).unwrap();
+    house.log.sync(house.log.end()).await.unwrap();
     // Somebody makes or deletes something, for as long as the device takes.
     let slow = disk.hold_syncs();
     let snapshot = tokio::spawn({

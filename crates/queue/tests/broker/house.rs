@@ -6,10 +6,10 @@ use std::time::Duration;
 use base::tasks::TaskGroup;
 use base::{Clock, ErrorKind};
 use bytes::Bytes;
-use eyrie_queue::Queue;
 use eyrie_queue::broker::{
     Broker, Config, Consumer, Delivery, NewMessage, Proximity, Recovered, Subscriber, Topic,
 };
+use eyrie_queue::{Error, Queue};
 use log::Log;
 use log::files::Faulty;
 
@@ -35,12 +35,15 @@ pub(crate) fn open(disk: &Faulty) -> House {
 }
 
 pub(crate) fn open_with(disk: &Faulty, log_config: log::Config, config: Config) -> House {
+    try_open(disk, log_config, config).unwrap()
+}
+
+pub(crate) fn try_open(disk: &Faulty, log_config: log::Config, config: Config) -> Result<House, Error> {
     let (log, _) = Log::open_on(Arc::new(disk.clone()), log_config, Clock::system()).unwrap();
     let queue = Queue::open(log.clone(), Path::new("/data")).unwrap();
     let tasks = TaskGroup::new();
-    let (broker, recovered) =
-        Broker::open(queue, Path::new("/data"), config, Clock::system(), &tasks).unwrap();
-    House { broker, recovered, log, tasks }
+    let (broker, recovered) = Broker::open(queue, Path::new("/data"), config, Clock::system(), &tasks)?;
+    Ok(House { broker, recovered, log, tasks })
 }
 
 pub(crate) fn subscriber() -> Subscriber {

@@ -12,4 +12,5 @@ mod recovery;
 mod rules;
 mod rules_kept;
 mod rules_lives;
+mod snapshots;
 mod takeover;

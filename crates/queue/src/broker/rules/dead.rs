@@ -1,14 +1,16 @@
 //! Where messages go that failed too often.
 //!
 //! A letter is published to its topic first, with its time, and is finished in its channel once that is
-//! written. Both are records of one log, in this order: whoever dies between them may move the letter once
-//! more, and never loses it. Its attempts begin anew: there it was never tried, and clients finish by
+//! written, at the level of the topic it came from (or its own, if that is higher; at least `os`). Both are
+//! records of one log, in this order, and a snapshot is never ahead of the log: whoever dies between them may
+//! move the letter once more, and never loses it. Its attempts begin anew: there it was never tried, and clients finish by
 //! themselves what was tried too often. How often it failed before is what the policy says.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use base::ErrorKind;
+use log::Durability;
 
 use crate::broker::Broker;
 use crate::broker::channel::Channel;
@@ -102,7 +104,10 @@ async fn bury(channel: &Channel, letters: &[Message]) -> Result<(), Error> {
         ..NewMessage::default()
     };
     let dead = broker.topic(&dead_letter_topic(topic.name(), channel.name())).await?;
-    dead.publish(&letters.iter().map(letter).collect::<Vec<_>>())?.await
+    // A source finishes for good what is moved: the letter is as sure as the message was, whatever the
+    // letters' topic is content with, and at least written.
+    let level = topic.level().max(Durability::Os);
+    dead.publish_at(level, &letters.iter().map(letter).collect::<Vec<_>>())?.await
 }
 
 /// The first letters, at least one if there is one.

@@ -25,8 +25,12 @@ pub(crate) struct Publishes(Arc<Mutex<Seen>>);
 struct Seen {
     ids: Dedup,
     /// By position: messages on their way to the log.
-    unsure: HashMap<u64, watch::Receiver<Outcome>>,
+    unsure: HashMap<u64, (PublishId, watch::Receiver<Outcome>)>,
 }
+
+/// Publishes among those an image knows that were still on their way to the log.
+#[derive(Debug, Default)]
+pub(crate) struct Unsettled(Vec<(PublishId, u64, watch::Receiver<Outcome>)>);
 
 /// Publishes on their way that were published again.
 #[derive(Debug, Default)]
@@ -47,7 +51,7 @@ impl Publishes {
                 continue;
             };
             if let Some(position) = seen.ids.find(PublishId::of(id), now_ms) {
-                waits.extend(seen.unsure.get(&position).cloned());
+                waits.extend(seen.unsure.get(&position).map(|(_, told)| told.clone()));
             } else if here.insert(id) {
                 fresh.push(message.clone());
             }
@@ -73,7 +77,7 @@ impl Publishes {
             let mut seen = self.0.lock();
             for (id, position) in &ids {
                 seen.ids.insert(*id, *position, expires_ms, now_ms);
-                seen.unsure.insert(*position, told.clone());
+                seen.unsure.insert(*position, (*id, told.clone()));
             }
         }
         let publishes = self.clone();
@@ -98,11 +102,26 @@ impl Publishes {
         self.0.lock().ids = ids;
     }
 
-    /// What is known now.
-    pub(crate) fn ids(&self, now_ms: u64) -> Dedup {
+    /// What is known now, and what of it is not sure yet.
+    pub(crate) fn ids(&self, now_ms: u64) -> (Dedup, Unsettled) {
         let mut seen = self.0.lock();
         seen.ids.drop_expired(now_ms);
-        seen.ids.clone()
+        let unsure = seen.unsure.iter();
+        let unsure = unsure.map(|(position, (id, told))| (*id, *position, told.clone()));
+        (seen.ids.clone(), Unsettled(unsure.collect()))
+    }
+}
+
+impl Unsettled {
+    /// Waits until the log has taken them or given them up, and forgets those it gave up: whoever publishes
+    /// them again must not be told that they are there.
+    pub(crate) async fn settle(self, ids: &mut Dedup) {
+        for (id, position, mut told) in self.0 {
+            let outcome = told.wait_for(Option::is_some).await;
+            if !matches!(outcome.as_deref(), Ok(Some(Ok(())))) {
+                ids.forget(id, position);
+            }
+        }
     }
 }
 

@@ -75,6 +75,20 @@ impl Topic {
     /// (`Unavailable`), or a message or the call is too large (`Invalid`); the same from awaiting. A
     /// message whose publisher was told of an error may still be delivered.
     pub fn publish(&self, messages: &[NewMessage]) -> Result<Published, Error> {
+        self.publish_at(Durability::Memory, messages)
+    }
+
+    /// How sure a message of this topic is before its publisher is told.
+    pub(crate) fn level(&self) -> Durability {
+        self.state.lock().policy.durability.unwrap_or(self.ground.config.durability)
+    }
+
+    /// As [`publish`](Self::publish), at this level at least.
+    pub(crate) fn publish_at(
+        &self,
+        at_least: Durability,
+        messages: &[NewMessage],
+    ) -> Result<Published, Error> {
         for message in messages {
             record::check_name("key", message.key.as_deref())?;
             record::check_name("id", message.id.as_deref())?;
@@ -94,7 +108,12 @@ impl Topic {
             .zip(state.next_seq..)
             .map(|(message, seq)| (new(message, seq, (published_ns, now_ms), state.policy.ttl), 0))
             .collect();
-        let append = if messages.is_empty() { None } else { self.append(&state, messages, &mut admitted)? };
+        let append = if messages.is_empty() {
+            None
+        } else {
+            let level = state.policy.durability.unwrap_or(self.ground.config.durability).max(at_least);
+            self.append(level, state.next_position, messages, &mut admitted)?
+        };
         let published = Published(self.watch(&state, messages, &admitted, append, waits, now_ms));
         state.note(&admitted, now_ms);
         state.next_seq += messages.len() as u64;
@@ -170,13 +189,13 @@ impl Topic {
     /// Hands the messages to the log and fills in where they lie and end.
     fn append(
         &self,
-        state: &State,
+        level: Durability,
+        next_position: u64,
         messages: &[NewMessage],
         admitted: &mut [(Message, u64)],
     ) -> Result<Option<log::Append>, Error> {
         let Some(stream) = self.stream else {
-            for (at, (message, next_position)) in (state.next_position..).step_by(STEP as usize).zip(admitted)
-            {
+            for (at, (message, next_position)) in (next_position..).step_by(STEP as usize).zip(admitted) {
                 (message.position, *next_position) = (at, at + STEP);
             }
             return Ok(None);
@@ -201,7 +220,6 @@ impl Topic {
             records.push(Parts { stream, kind: record::KIND, head: &heads[start..end], body: &message.body });
             start = end;
         }
-        let level: Durability = state.policy.durability.unwrap_or(self.ground.config.durability);
         // Publishers that wait for nothing wait a little before they fill the log's queue.
         let is_pressed = level == Durability::Memory && self.ground.log.is_pressed();
         let level = if is_pressed { Durability::Os } else { level };
