@@ -50,6 +50,8 @@ mod image;
 mod journal;
 mod recovery;
 mod snapshot;
+#[cfg(test)]
+mod testkit;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! A topic: numbers its messages, hands them to the log and to its channels.
 
 mod publish;
+mod stats;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -17,11 +18,10 @@ use super::image::TopicImage;
 use super::journal::entry::Entry;
 use super::message::Message;
 use super::policy::Policy;
-use super::quantiles::Quantiles;
 use super::rules::milestones::{Milestone, Milestones};
 use super::rules::publishes::{Publishes, Unsettled};
 use super::snapshot::Control;
-use super::stats::{Event, TopicStats};
+use super::stats::Event;
 use crate::{Error, check_name, is_ephemeral};
 
 /// Most channels of a topic.
@@ -420,34 +420,6 @@ impl Topic {
             self.survey(begin).await;
         }
         Ok(())
-    }
-
-    /// How it is, channels included.
-    pub fn stats(&self) -> TopicStats {
-        let state = self.state.lock();
-        let depth =
-            if self.stream.is_some() { state.next_seq - state.given.0 } else { state.held.len() as u64 };
-        let is_timed = !self.ground.config.percentiles.is_empty() && !state.channels.is_empty();
-        let percentiles = is_timed.then(|| {
-            let now_ms = u64::try_from(self.ground.clock.steady().millis()).unwrap_or(0);
-            let latencies =
-                state.channels.iter().filter_map(|channel| channel.state.lock().latencies.clone());
-            let mut latencies: Vec<_> = latencies.collect();
-            Quantiles::percentiles_of(&self.ground.config.percentiles, &mut latencies, now_ms)
-        });
-        TopicStats {
-            name: self.name.clone(),
-            depth,
-            backend_depth: match self.stream {
-                Some(_) => depth.saturating_sub(self.ground.config.mem_queue_size as u64),
-                None => 0,
-            },
-            message_count: state.message_count,
-            message_bytes: state.message_bytes,
-            paused: state.is_paused,
-            percentiles,
-            channels: state.channels.iter().map(|channel| channel.stats()).collect(),
-        }
     }
 
     /// Makes a change that was made in memory known to the journal.

@@ -123,26 +123,15 @@ fn some<'a>(dead: impl IntoIterator<Item = &'a Message>, most: usize) -> Vec<Mes
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use base::Clock;
-    use base::tasks::TaskGroup;
-    use log::Log;
-    use log::files::Faulty;
-
     use super::*;
-    use crate::broker::{Config, Policy, Proximity, Subscriber};
-    use crate::{Queue, check_name};
+    use crate::broker::{Config, Policy, Proximity, Subscriber, testkit};
+    use crate::check_name;
 
     #[tokio::test]
     async fn a_panic_while_letters_are_moved_is_no_end() {
-        let clock = Clock::system();
-        let log_config = log::Config::new("/data/log");
-        let (log, _) = Log::open_on(Arc::new(Faulty::new()), log_config, clock.clone()).unwrap();
-        let queue = Queue::open(log, Path::new("/data")).unwrap();
-        let (broker, _) =
-            Broker::open(queue, Path::new("/data"), Config::default(), clock, &TaskGroup::new()).unwrap();
+        let broker = testkit::broker(Config::default());
         let topic = broker.topic("t").await.unwrap();
         let channel = topic.channel("c").await.unwrap();
         topic.set_policy(Policy { dead_letter_after: Some(1), ..Policy::default() }).await.unwrap();
