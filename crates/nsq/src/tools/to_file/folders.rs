@@ -11,7 +11,8 @@ use super::Options;
 /// What folders that are made may be used for: NSQ's.
 const MODE: u32 = 0o770;
 
-/// A file name within a folder; one that begins with a slash does not leave it.
+/// A file name within a folder, one that begins with a slash too. Its `..` are followed: they are the
+/// format's own, for [`super::name`] takes none from a topic.
 pub(super) fn within(folder: &str, name: &str) -> PathBuf {
     Path::new(folder).join(name.trim_start_matches('/'))
 }
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_does_not_leave_its_folder() {
+    fn a_name_begins_in_its_folder() {
         assert_eq!(within("/out", "/a/b"), Path::new("/out/a/b"));
         assert_eq!(within("out", "a"), Path::new("out/a"));
     }

@@ -30,10 +30,11 @@ impl Logger {
         config: &Config,
         tasks: &TaskGroup,
     ) -> Result<Self, String> {
+        let writer = Writer::new(options, topic, Zoned::now)?;
         let consumer = options.reading.consumer("nsq_to_file", topic, &options.channel, config, tasks)?;
         Ok(Self {
             label: format!("[{topic}/{}]", options.channel),
-            writer: Some(Writer::new(options, topic, Zoned::now)),
+            writer: Some(writer),
             options: Arc::clone(options),
             consumer,
             held: Vec::new(),

@@ -13,8 +13,25 @@ pub(super) struct Name {
 }
 
 impl Name {
-    pub(super) fn new(options: &Options, topic: &str) -> Self {
-        Self::of_host(options, topic, &host::name())
+    /// The names of a topic's files.
+    ///
+    /// # Errors
+    /// In words: with this topic the format would lead to another folder. Topics may be called `.` and `..`,
+    /// and with a pattern they are anybody's words.
+    pub(super) fn new(options: &Options, topic: &str) -> Result<Self, String> {
+        let (name, harmless) =
+            (Self::of_host(options, topic, &host::name()), Self::of_host(options, "t", "h"));
+        if name.steps() > harmless.steps() {
+            let format = &options.filename_format;
+            return Err(format!("the topic {topic:?} would lead {format} to another folder"));
+        }
+        Ok(name)
+    }
+
+    /// How often its path stays where it is or goes up.
+    fn steps(&self) -> usize {
+        let path = self.format.replace("<DATETIME>", &self.datetime);
+        path.split('/').filter(|part| matches!(*part, "." | "..")).count()
     }
 
     fn of_host(options: &Options, topic: &str, hostname: &str) -> Self {
@@ -100,6 +117,31 @@ mod tests {
         let pid = std::process::id();
         check(&|o| o.filename_format = "<PID>/<TOPIC>".to_owned(), &format!("{pid}/orders"));
         assert_eq!(revised("a<REV>.log", 7), "a-000007.log");
+    }
+
+    #[test]
+    fn a_topic_leads_to_no_other_folder() {
+        let check = |format: &str, datetime: &str, topic: &str, expected: bool| {
+            let (filename_format, datetime_format) = (format.to_owned(), datetime.to_owned());
+            let options = Options { filename_format, datetime_format, ..Options::default() };
+            let name = Name::new(&options, topic);
+            assert_eq!(name.is_ok(), expected, "{format} {datetime} {topic}: {name:?}");
+        };
+        for topic in ["..", "."] {
+            check("<TOPIC>/<DATETIME>.log", "%Y", topic, false);
+            check("a/<TOPIC>/b", "%Y", topic, false);
+            check("<TOPIC><REV>/a", "%Y", topic, false);
+            check("<TOPIC><DATETIME>", "/%Y", topic, false);
+            check("<TOPIC>.log", "%Y", topic, true);
+            check("<TOPIC><DATETIME>", "%Y", topic, true);
+        }
+        check("a.<TOPIC>/b", "%Y", ".", true);
+        check(".<TOPIC>/b", "%Y", ".", false);
+        check("<TOPIC>/b", "%Y", "...", true);
+        check("<TOPIC>/b", "%Y", "..#ephemeral", true);
+        // Where the format itself leads is up to whoever wrote it.
+        check("../<TOPIC>.log", "%Y", "orders", true);
+        check("../<TOPIC>/a", "%Y", "..", false);
     }
 
     #[test]

@@ -270,6 +270,20 @@ async fn what_cannot_be_written_is_not_finished_and_ends_it() {
 }
 
 #[tokio::test]
+async fn a_topic_that_leads_elsewhere_is_not_read() {
+    let house = House::open().await;
+    house.nsqd.push(["one"]);
+    let options = Options {
+        topics: vec!["..".to_owned()],
+        filename_format: "<TOPIC>/x.log".to_owned(),
+        ..house.options()
+    };
+    let ended = tokio::time::timeout(SOON, house.run(options)).await.expect("in time").expect("no panic");
+    assert_eq!(ended, Err(r#"the topic ".." would lead <TOPIC>/x.log to another folder"#.to_owned()));
+    assert!(!Path::new(&house.path("x.log")).exists(), "nothing is written beside the folder");
+}
+
+#[tokio::test]
 async fn messages_are_never_given_up() {
     let house = House::open().await;
     let options = Options { sync_interval: Duration::from_secs(3600), ..house.options() };

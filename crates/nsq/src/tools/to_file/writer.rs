@@ -47,15 +47,17 @@ enum Sink {
 }
 
 impl Writer {
-    pub(super) fn new(options: &Arc<Options>, topic: &str, now: fn() -> Zoned) -> Self {
-        Self {
+    /// # Errors
+    /// In words: the topic cannot have a file.
+    pub(super) fn new(options: &Arc<Options>, topic: &str, now: fn() -> Zoned) -> Result<Self, String> {
+        Ok(Self {
             label: format!("[{topic}/{}]", options.channel),
-            name: Name::new(options, topic),
+            name: Name::new(options, topic)?,
             options: Arc::clone(options),
             now,
             open: None,
             last: None,
-        }
+        })
     }
 
     /// Writes a line for each body. True if a file was finished by it: everything before is on the device.
