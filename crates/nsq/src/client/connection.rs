@@ -21,6 +21,9 @@ use crate::wire::{Frame, FrameReader, HEARTBEAT, MAGIC, OK, TlsVersion, encode};
 /// Largest frame that is taken: far above what any nsqd lets through by default.
 const FRAME_BYTES_MAX: u32 = 256 << 20;
 
+/// How much is written at a time: what of it is taken is progress. TLS tells only of all of it.
+const PIECE_BYTES: usize = 16 << 10;
+
 /// How much is decompressed at a time.
 const DECODED_BYTES: usize = 64 << 10;
 
@@ -102,7 +105,18 @@ impl Connection {
             Ok(Err(error)) => return Err(connect(error.to_string())),
             Err(_) => return Err(connect(format!("no answer within {:?}", config.dial_timeout))),
         };
-        let mut connection = Self {
+        let mut connection = Self::over(stream, address, config);
+        match timeout(config.read_timeout, connection.greet(config)).await {
+            Ok(Ok(())) => Ok(connection),
+            Ok(Err(Error::Lost { reason, .. })) => Err(connect(reason)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(connect(format!("not ready within {:?}", config.read_timeout))),
+        }
+    }
+
+    /// Before anything was said.
+    fn over(stream: Box<dyn Stream>, address: &str, config: &Config) -> Self {
+        Self {
             address: address.to_owned(),
             stream,
             raw: BytesMut::new(),
@@ -112,12 +126,6 @@ impl Connection {
             write_timeout: config.write_timeout,
             read_timeout: config.read_timeout,
             max_rdy_count: 0,
-        };
-        match timeout(config.read_timeout, connection.greet(config)).await {
-            Ok(Ok(())) => Ok(connection),
-            Ok(Err(Error::Lost { reason, .. })) => Err(connect(reason)),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(connect(format!("not ready within {:?}", config.read_timeout))),
         }
     }
 
@@ -227,7 +235,7 @@ impl Connection {
         }
     }
 
-    /// Sends all of `bytes`. Not cancel safe.
+    /// Sends all of `bytes`, however long that takes while the other side reads. Not cancel safe.
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut compressed = BytesMut::new();
         let bytes = match &mut self.codec {
@@ -237,15 +245,24 @@ impl Connection {
             }
             None => bytes,
         };
-        let write = async {
-            self.stream.write_all(bytes).await?;
-            self.stream.flush().await
-        };
-        match timeout(self.write_timeout, write).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(self.lost(&error)),
-            Err(_) => Err(self.lost(&format!("it does not read for {:?}", self.write_timeout))),
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let piece = &rest[..rest.len().min(PIECE_BYTES)];
+            let step = async {
+                let taken = self.stream.write(piece).await?;
+                self.stream.flush().await?;
+                Ok::<usize, io::Error>(taken)
+            };
+            match timeout(self.write_timeout, step).await {
+                Ok(Ok(0)) => return Err(self.lost(&io::Error::from(io::ErrorKind::WriteZero))),
+                Ok(Ok(taken)) => rest = &rest[taken..],
+                Ok(Err(error)) => return Err(self.lost(&error)),
+                Err(_) => {
+                    return Err(self.lost(&format!("it does not read for {:?}", self.write_timeout)));
+                }
+            }
         }
+        Ok(())
     }
 
     /// Says goodbye, as far as it is still heard.
@@ -305,4 +322,39 @@ async fn dial(address: &str, config: &Config) -> io::Result<Box<dyn Stream>> {
     // Only a matter of latency: the connection works without.
     let _ = stream.set_nodelay(true);
     Ok(Box::new(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    /// What becomes of 200 kilobytes to one that reads a kilobyte after each `pause`, and how long it took.
+    async fn sent(pause: Duration) -> (Result<(), Error>, Duration) {
+        let config = Config { write_timeout: Duration::from_secs(1), ..Config::default() };
+        let (ours, mut theirs) = tokio::io::duplex(1 << 10);
+        let reader = tokio::spawn(async move {
+            let mut piece = [0; 1 << 10];
+            loop {
+                tokio::time::sleep(pause).await;
+                let count = theirs.read(&mut piece).await.expect("it is open");
+                assert!(count > 0, "ours stays until this one is stopped");
+            }
+        });
+        let mut connection = Connection::over(Box::new(ours), "n:1", &config);
+        let began = Instant::now();
+        let outcome = connection.send(&vec![b'x'; 200 << 10]).await;
+        reader.abort();
+        (outcome, began.elapsed())
+    }
+
+    #[tokio::test]
+    async fn who_reads_slowly_is_given_time_and_who_does_not_read_is_not() {
+        let (outcome, took) = sent(Duration::from_millis(10)).await;
+        assert_eq!(outcome, Ok(()));
+        assert!(took > Duration::from_secs(1), "longer than nobody may read: {took:?}");
+        let (outcome, _) = sent(Duration::from_secs(3600)).await;
+        let reason = "it does not read for 1s".to_owned();
+        assert_eq!(outcome, Err(Error::Lost { address: "n:1".to_owned(), reason }));
+    }
 }
