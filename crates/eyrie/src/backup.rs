@@ -5,9 +5,15 @@
 //! log after it; then both copies are opened, and if the server recycled a segment in between, the copy is
 //! made again. The `format` file is written last: half a copy is no data folder.
 //!
+//! Of the log's folder segments come first, oldest first, then `channels.snapshot`, which says what of them is
+//! needed, then `topics.json`: what a newer snapshot let the log free before it was copied is in none of the
+//! older ones, and no stream is in the log whose name is not in the list. A snapshot that speaks of more log
+//! than was copied is no good either; then the copy is made again.
+//!
 //! A backup that is restored has no server and stays as it is: its files are copied, the store's write-ahead
 //! log among them (a server that was killed leaves much in it), and the copies are checked in the same way.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +22,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use base::Clock;
 use log::{Log, Lsn};
+use queue::broker::Broker;
 use store::Store;
 
 use crate::cli::{BackupArgs, RestoreArgs};
@@ -26,6 +33,15 @@ const ATTEMPTS: usize = 10;
 
 /// How long before it is: by then the store is a step further too.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is copied behind the segments, in this order.
+const LAST: [&str; 2] = ["channels.snapshot", "topics.json"];
+
+/// Ends the name of a segment.
+const SEGMENT: &str = ".seg";
+
+/// How often segments that are new by then are copied as well.
+const PASSES: usize = 20;
 
 /// How much of the copied log is read at a time.
 const READ_BYTES: usize = 4 << 20;
@@ -76,7 +92,7 @@ pub(crate) fn restore(args: &RestoreArgs) -> anyhow::Result<()> {
     copy_file(&write_ahead_log(&from), &write_ahead_log(&to))?;
     copy_folder(&from.log(), &to.log(), |name| !is_left_out(name))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let records = runtime.block_on(check(&to)).with_context(|| {
+    let Checked { records, .. } = runtime.block_on(check(&to)).with_context(|| {
         format!("{} is not whole, and what is in {} is of no use: remove it", show(&from), show(&to))
     })?;
     to.complete()?;
@@ -102,12 +118,40 @@ async fn copy(source: &Arc<dyn Store>, from: &Folder, to: &Folder) -> anyhow::Re
         fs::remove_dir_all(to.log()).context("cannot remove the last attempt")?;
     }
     source.backup(&to.store()).await.context("cannot copy the store")?;
-    copy_folder(&from.log(), &to.log(), |name| !is_left_out(name))?;
-    check(to).await
+    let before = snapshot_position(from)?;
+    copy_log(&from.log(), &to.log(), copy_file)?;
+    let Checked { records, end } = check(to).await?;
+    check_snapshot(before, snapshot_position(to)?, end)?;
+    Ok(records)
 }
 
-/// Whether store and log of a copy fit together; how many records of the log are in it.
-async fn check(to: &Folder) -> anyhow::Result<u64> {
+fn snapshot_position(folder: &Folder) -> anyhow::Result<Option<Lsn>> {
+    let path = folder.log();
+    Broker::snapshot_position(&path).with_context(|| format!("cannot read what is in {}", path.display()))
+}
+
+/// The log was copied while the snapshot was the same, or reaches as far as the one that was copied.
+fn check_snapshot(before: Option<Lsn>, copied: Option<Lsn>, end: Lsn) -> anyhow::Result<()> {
+    let position = copied.unwrap_or_default();
+    ensure!(
+        before == copied || position <= end,
+        "the copy of the log ends at {}, channels.snapshot speaks of it up to {}",
+        end.0,
+        position.0,
+    );
+    Ok(())
+}
+
+/// What was found in a copy.
+struct Checked {
+    /// Of the log.
+    records: u64,
+    /// Where the log ends.
+    end: Lsn,
+}
+
+/// Whether store and log of a copy fit together.
+async fn check(to: &Folder) -> anyhow::Result<Checked> {
     ensure!(to.store().exists(), "there is no store");
     let copy = store::open_sqlite(&to.store()).await.context("cannot open the copy of the store")?;
     let positions = copy.positions().await.context("cannot read the copy of the store");
@@ -117,16 +161,17 @@ async fn check(to: &Folder) -> anyhow::Result<u64> {
 }
 
 /// The copied log must reach from the first number that the store lacks to the last one that it has, with
-/// nothing unreadable in between; how many records that is.
-fn check_log(copy: &Folder, positions: &[u64]) -> anyhow::Result<u64> {
+/// nothing unreadable in between.
+fn check_log(copy: &Folder, positions: &[u64]) -> anyhow::Result<Checked> {
     let config = log::Config { quota_bytes: u64::MAX, ..log::Config::new(copy.log()) };
     let (log, recovery) = Log::open(config, Clock::system()).context("cannot open the copy of the log")?;
+    let end = log.end();
     let outcome = read_through(&log, positions);
     log.close().context("cannot close the copy of the log")?;
     if let Some(damage) = recovery.damaged.first() {
         bail!("the copy of the log is damaged: {damage}");
     }
-    outcome
+    Ok(Checked { records: outcome?, end })
 }
 
 fn read_through(log: &Log, positions: &[u64]) -> anyhow::Result<u64> {
@@ -152,6 +197,53 @@ fn read_through(log: &Log, positions: &[u64]) -> anyhow::Result<u64> {
         Some(damage) => bail!("the copy of the log is damaged: {damage}"),
         None => Ok(records),
     }
+}
+
+/// Copies a log that may be in use.
+fn copy_log(
+    from: &Path,
+    to: &Path,
+    mut copy: impl FnMut(&Path, &Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    fs::create_dir(to).with_context(|| format!("cannot make {}", to.display()))?;
+    if !from.exists() {
+        return Ok(()); // No server has run on this folder yet.
+    }
+    let mut copied: BTreeSet<String> = BTreeSet::new();
+    for _ in 0..PASSES {
+        let found = names(from)?;
+        let is_all = found.is_subset(&copied);
+        // It was written to while it was copied.
+        let growing = copied.iter().rev().find(|name| name.ends_with(SEGMENT)).cloned();
+        for name in &found {
+            if !copied.contains(name) || growing.as_ref() == Some(name) {
+                copy(&from.join(name), &to.join(name))?;
+            }
+        }
+        copied.extend(found);
+        if is_all {
+            break;
+        }
+    }
+    for name in LAST {
+        copy(&from.join(name), &to.join(name))?;
+    }
+    folder::sync(to)
+}
+
+/// The files of a log but those that are copied behind them.
+fn names(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    let describe = || format!("cannot read {}", folder.display());
+    for entry in fs::read_dir(folder).with_context(describe)? {
+        let entry = entry.with_context(describe)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && !is_left_out(&name) && !LAST.contains(&&*name) {
+            names.insert(name);
+        }
+    }
+    Ok(names)
 }
 
 fn copy_folder(from: &Path, to: &Path, wanted: fn(&str) -> bool) -> anyhow::Result<()> {
@@ -229,8 +321,53 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let folder = Folder::prepare_empty(&home.path().join("copy")).expect("empty");
         let (end, inside) = freed(&folder).await;
-        assert_eq!(check_log(&folder, &[end]).expect("it is whole"), 4);
-        let error = check_log(&folder, &[inside]).expect_err("a record is missing").to_string();
+        assert_eq!(check_log(&folder, &[end]).expect("it is whole").records, 4);
+        let error = check_log(&folder, &[inside]).err().expect("a record is missing").to_string();
         assert!(error.contains(&format!("the store needs {inside}")), "{error}");
+    }
+
+    #[test]
+    fn what_says_what_is_needed_is_copied_behind_all_that_was_there_by_then() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (from, to) = (home.path().join("from"), home.path().join("to"));
+        fs::create_dir(&from).expect("a folder");
+        let write = |name: &str, text: &str| fs::write(from.join(name), text).expect("a file");
+        for name in ["topics.json", "channels.snapshot", "cursors", "2.seg", "1.seg", "9.spare"] {
+            write(name, "old");
+        }
+        let mut order = Vec::new();
+        copy_log(&from, &to, |from, to| {
+            let name = from.file_name().expect("a name").to_string_lossy().into_owned();
+            copy_file(from, to)?;
+            if name == "2.seg" && order.len() == 1 {
+                // The server goes on: another segment, and a snapshot that speaks of it.
+                write("2.seg", "all of it");
+                write("3.seg", "new");
+                write("channels.snapshot", "new");
+            }
+            order.push(name);
+            Ok(())
+        })
+        .expect("it is copied");
+        assert_eq!(order, ["1.seg", "2.seg", "2.seg", "3.seg", "3.seg", "channels.snapshot", "topics.json"]);
+        let read = |name: &str| fs::read_to_string(to.join(name)).expect("it was copied");
+        assert_eq!((&*read("2.seg"), &*read("channels.snapshot")), ("all of it", "new"));
+    }
+
+    #[test]
+    fn a_snapshot_that_speaks_of_more_than_was_copied_is_no_good() {
+        let at = |position| Some(Lsn(position));
+        for (before, copied, is_good) in [
+            (None, None, true),
+            (None, at(100), true),
+            (at(50), at(100), true),
+            (at(50), at(108), false),
+            (None, at(108), false),
+            // Nothing lies there any more that it spoke of, or never did.
+            (at(108), at(108), true),
+        ] {
+            let checked = check_snapshot(before, copied, Lsn(100));
+            assert_eq!(checked.is_ok(), is_good, "{before:?} {copied:?}");
+        }
     }
 }

@@ -61,7 +61,7 @@ use std::time::Duration;
 
 use base::Clock;
 use base::tasks::TaskGroup;
-use log::{Durability, StreamId};
+use log::{Durability, Lsn, StreamId};
 use parking_lot::RwLock;
 use tokio::runtime::Handle;
 use tokio::sync::broadcast;
@@ -211,6 +211,15 @@ impl Broker {
         let config = Config { reserved_prefixes: reserved_prefixes.to_vec(), ..Config::default() };
         let (image, _) = recovery::recover(queue, dir, &config, journal.stream())?;
         Ok(image.topics.into_values().map(|topic| topic.name).collect())
+    }
+
+    /// Up to where the snapshot in a folder speaks of the log; none if there is none. For whoever copies both.
+    /// Blocking.
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged or of a newer version.
+    pub fn snapshot_position(dir: &Path) -> Result<Option<Lsn>, Error> {
+        Ok(snapshot::load(&log::files::Disk, dir)?.map(|image| Lsn(image.position)))
     }
 
     /// Makes topics and channels from an image.
