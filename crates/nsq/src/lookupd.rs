@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 pub use options::Options;
+pub(crate) use protocol::TOO_MANY;
 
 use crate::http::{Limits, Listener, listener, serve};
 use crate::{host, version};

@@ -66,9 +66,9 @@ impl Cluster {
         let producers = self.topic_producers(target.topic).await?.note(&mut problems);
         let path = target.path(action.name());
         if action == Action::Delete {
-            problems.extend(self.post_each(LOOKUPD, &self.addresses.lookupds, &path).await);
+            problems.extend(self.post_all(LOOKUPD, &self.addresses.lookupds, &path).await);
         }
-        problems.extend(self.post_each(NSQD, &addresses(&producers), &path).await);
+        problems.extend(self.post_all(NSQD, &addresses(&producers), &path).await);
         Ok(Seen { value: (), problems })
     }
 
@@ -80,18 +80,18 @@ impl Cluster {
         if !self.has_lookupds() {
             let known = self.producers().await?.note(&mut problems);
             let nsqds = addresses(&known);
-            problems.extend(self.post_each(NSQD, &nsqds, &topic.path("create")).await);
+            problems.extend(self.post_all(NSQD, &nsqds, &topic.path("create")).await);
             if target.channel.is_some() {
-                problems.extend(self.post_each(NSQD, &nsqds, &target.path("create")).await);
+                problems.extend(self.post_all(NSQD, &nsqds, &target.path("create")).await);
             }
             return Ok(Seen { value: (), problems });
         }
-        problems.extend(self.post_each(LOOKUPD, &self.addresses.lookupds, &topic.path("create")).await);
+        problems.extend(self.post_all(LOOKUPD, &self.addresses.lookupds, &topic.path("create")).await);
         if target.channel.is_some() {
             let path = target.path("create");
-            problems.extend(self.post_each(LOOKUPD, &self.addresses.lookupds, &path).await);
+            problems.extend(self.post_all(LOOKUPD, &self.addresses.lookupds, &path).await);
             let producers = self.topic_producers(target.topic).await?.note(&mut problems);
-            problems.extend(self.post_each(NSQD, &addresses(&producers), &path).await);
+            problems.extend(self.post_all(NSQD, &addresses(&producers), &path).await);
         }
         Ok(Seen { value: (), problems })
     }
@@ -99,10 +99,10 @@ impl Cluster {
     /// Keeps consumers away from a topic on one node, and deletes it there.
     pub async fn tombstone(&self, topic: &str, node: &str) -> std::result::Result<Seen<()>, Error> {
         let path = format!("topic/tombstone?{}&{}", query("topic", topic), query("node", node));
-        let mut problems = self.post_each(LOOKUPD, &self.addresses.lookupds, &path).await;
+        let mut problems = self.post_all(LOOKUPD, &self.addresses.lookupds, &path).await;
         let producers = self.nsqds(&[node.to_owned()]).await?.note(&mut problems);
         let delete = Target { topic, channel: None }.path("delete");
-        problems.extend(self.post_each(NSQD, &addresses(&producers), &delete).await);
+        problems.extend(self.post_all(NSQD, &addresses(&producers), &delete).await);
         Ok(Seen { value: (), problems })
     }
 }

@@ -1,5 +1,5 @@
 //! Protocol V1: what an nsqd says and what it hears. A command is a line; `IDENTIFY` has a body behind it.
-//! Every error ends the connection.
+//! Every error ends the connection, except that there is no room for more names.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +21,10 @@ pub(super) const LINE_BYTES_MAX: usize = 4096;
 /// Largest body of `IDENTIFY`.
 pub(super) const BODY_BYTES_MAX: i32 = 64 << 10;
 
-/// Why a connection ends: a code that nsqds know, and a text.
+/// The code for a name there is no room for.
+pub(crate) const TOO_MANY: &str = "E_TOO_MANY_NAMES";
+
+/// What is wrong with a command: a code that nsqds know, and a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Refusal {
     pub(super) code: &'static str,
@@ -31,6 +34,11 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn new(code: &'static str, text: impl Into<String>) -> Self {
         Self { code, text: text.into() }
+    }
+
+    /// Whether the connection ends. An nsqd that has one topic too many keeps its others here.
+    pub(super) fn is_fatal(&self) -> bool {
+        self.code != TOO_MANY
     }
 
     /// As it is sent and logged.
@@ -184,7 +192,7 @@ impl Session {
                 let (topic, channel) = names.checked("REGISTER")?;
                 let news = shared
                     .change(|registry| registry.register(id, topic, channel))
-                    .map_err(|full| Refusal::new("E_INVALID", full.to_string()))?;
+                    .map_err(|full| Refusal::new(TOO_MANY, full.to_string()))?;
                 if news {
                     self.note("REGISTER", topic, channel);
                 }

@@ -37,6 +37,8 @@ pub struct Registry {
     topics: BTreeMap<Arc<str>, BTreeMap<u64, Producer>>,
     channels: BTreeMap<Arc<str>, BTreeMap<Arc<str>, BTreeSet<u64>>>,
     names: usize,
+    /// [`NAMES_MAX`]; tests have a smaller one.
+    pub(super) names_max: usize,
     /// When this registry began: part of every revision, so that one of an earlier life never fits.
     began: Timestamp,
     changes: u64,
@@ -94,6 +96,7 @@ impl Registry {
             topics: BTreeMap::new(),
             channels: BTreeMap::new(),
             names: 0,
+            names_max: NAMES_MAX,
             began: now,
             changes: 0,
             revisions: BTreeMap::new(),
@@ -125,8 +128,9 @@ impl Registry {
     /// An nsqd has a topic, or a channel and with it its topic. False if that was known.
     ///
     /// # Errors
-    /// [`Full`].
+    /// [`Full`]: there is no room for all that is new, and nothing changed.
     pub fn register(&mut self, id: u64, topic: &str, channel: Option<&str>) -> Result<bool, Full> {
+        self.room_for(topic, channel)?;
         let topic = self.add_topic(topic)?;
         let mut news = false;
         if let Some(channel) = channel {
@@ -173,6 +177,8 @@ impl Registry {
                 if left == Some(0) && is_ephemeral(topic) {
                     self.topics.remove(topic);
                     self.names -= 1;
+                    // Nobody has them either, and nobody would ever say that they are gone.
+                    self.names -= self.channels.remove(topic).map_or(0, |channels| channels.len());
                     news = true;
                 }
             }
@@ -198,17 +204,16 @@ impl Registry {
     /// A channel exists, and with it its topic.
     ///
     /// # Errors
-    /// [`Full`].
+    /// [`Full`]: there is no room for both, and nothing changed.
     pub fn create_channel(&mut self, topic: &str, channel: &str) -> Result<(), Full> {
+        self.room_for(topic, Some(channel))?;
         let before = self.names;
-        let added = match self.add_topic(topic) {
-            Ok(topic) => self.add_channel(&topic, channel).map(drop),
-            Err(full) => Err(full),
-        };
+        let known = self.add_topic(topic)?;
+        self.add_channel(&known, channel)?;
         if self.names > before {
             self.touch(topic);
         }
-        added
+        Ok(())
     }
 
     /// Forgets a topic and its channels.
@@ -342,8 +347,15 @@ impl Registry {
         Ok(channels.entry(channel.into()).or_default())
     }
 
+    fn room_for(&self, topic: &str, channel: Option<&str>) -> Result<(), Full> {
+        let knows = |channel| self.channels.get(topic).is_some_and(|known| known.contains_key(channel));
+        let new = usize::from(!self.topics.contains_key(topic))
+            + usize::from(channel.is_some_and(|channel| !knows(channel)));
+        if new > 0 && self.names + new > self.names_max { Err(Full) } else { Ok(()) }
+    }
+
     fn room(&mut self) -> Result<(), Full> {
-        if self.names >= NAMES_MAX {
+        if self.names >= self.names_max {
             return Err(Full);
         }
         self.names += 1;
@@ -374,4 +386,44 @@ fn is_active(peer: &Peer, ages: Ages) -> bool {
 
 fn is_ephemeral(name: &str) -> bool {
     name.ends_with("#ephemeral")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With room for so many names.
+    fn small(names_max: usize) -> Registry {
+        Registry { names_max, ..Registry::new(Timestamp::from_seconds(0)) }
+    }
+
+    #[test]
+    fn a_channel_that_has_no_room_leaves_no_topic_behind() {
+        let mut registry = small(2);
+        registry.register(1, "a", None).expect("room");
+        let revision = registry.revision("b");
+        registry.take_touched();
+        assert_eq!(registry.register(1, "b", Some("c")), Err(Full));
+        assert_eq!(registry.create_channel("b", "c"), Err(Full));
+        assert_eq!((registry.topics(), registry.sizes()), (vec!["a".into()], (1, 0, 0)));
+        assert_eq!((registry.revision("b"), registry.take_touched()), (revision, Vec::new()));
+        assert_eq!(registry.register(1, "a", Some("c")), Ok(true), "there is room for one");
+        assert_eq!(registry.register(2, "a", Some("c")), Ok(true), "what is known takes none");
+    }
+
+    #[test]
+    fn an_ephemeral_topic_takes_its_channels_along() {
+        let mut registry = small(2);
+        for _ in 0..3 {
+            registry.register(1, "reply#ephemeral", Some("c")).expect("room");
+            registry.unregister(1, "reply#ephemeral", None);
+            assert_eq!(registry.sizes(), (0, 0, 0));
+        }
+        // Not while another one has it.
+        for id in [1, 2] {
+            registry.register(id, "reply#ephemeral", Some("c")).expect("room");
+        }
+        registry.unregister(1, "reply#ephemeral", None);
+        assert_eq!(registry.channels("reply#ephemeral"), ["c".into()]);
+    }
 }

@@ -117,7 +117,9 @@ async fn converse(stream: TcpStream, address: SocketAddr, shared: &Arc<Shared>) 
             Err(refusal) => {
                 tracing::error!("[{address}] - {}", refusal.line());
                 wire.say(refusal.line().as_bytes()).await?;
-                break;
+                if refusal.is_fatal() {
+                    break;
+                }
             }
         }
     }

@@ -127,3 +127,18 @@ impl Nsqd {
         assert_eq!(answer.as_deref(), Some("OK"), "{command}");
     }
 }
+
+#[tokio::test]
+async fn who_has_one_name_too_many_keeps_the_others() {
+    let house = House::built(|shared| shared.registry.get_mut().names_max = 1).await;
+    let mut nsqd = house.identified().await;
+    nsqd.do_it("REGISTER t").await;
+    let refused = nsqd.say(b"REGISTER u\n").await;
+    assert_eq!(
+        refused.as_deref(),
+        Some("E_TOO_MANY_NAMES too many topics and channels: the limit is 1000000")
+    );
+    nsqd.do_it("PING").await;
+    assert_eq!(house.get("/topics").await, (200, r#"{"topics":["t"]}"#.to_owned()));
+    house.close().await;
+}

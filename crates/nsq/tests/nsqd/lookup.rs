@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::house::{House, SOON};
 
-/// Answers `OK` to everything and writes it down.
+/// Answers `OK` to everything, except that it has no room for a topic `refused`, and writes it down.
 struct Fake {
     address: String,
     said: Arc<Mutex<Vec<String>>>,
@@ -73,8 +73,10 @@ async fn talk(mut stream: TcpStream, said: &Mutex<Vec<String>>) -> std::io::Resu
             said.lock().push(format!("IDENTIFY {}", String::from_utf8_lossy(&body)));
             r#"{"broadcast_address":"127.0.0.1","http_port":1,"tcp_port":1,"version":"1.3.0","hostname":"h"}"#
         } else {
+            let answer =
+                if line.contains("refused") { "E_TOO_MANY_NAMES too many topics and channels" } else { "OK" };
             said.lock().push(line);
-            "OK"
+            answer
         };
         stream.write_u32(answer.len() as u32).await?;
         stream.write_all(answer.as_bytes()).await?;
@@ -105,6 +107,13 @@ async fn everything_is_registered_and_unregistered() {
     house.does("/channel/create?topic=t&channel=d", "").await;
     house.does("/topic/delete?topic=t", "").await;
     fake.hears(&["REGISTER t d", "UNREGISTER t d", "UNREGISTER t"]).await;
+    // One name that it has no room for costs no other one, and not the connection.
+    house.does("/topic/create?topic=refused", "").await;
+    fake.hears(&["REGISTER refused"]).await;
+    house.does("/topic/create?topic=taken", "").await;
+    fake.hears(&["REGISTER taken"]).await;
+    assert!(!fake.said.lock().iter().any(|line| line.starts_with("IDENTIFY")), "it had to come again");
+    house.does("/topic/delete?topic=refused", "").await;
     // It goes and comes back: everything is told again.
     let address = fake.address.clone();
     fake.close().await;

@@ -15,6 +15,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use super::{ANSWER_BYTES_MAX, Shared};
+use crate::lookupd::TOO_MANY;
 
 /// What a connection to nsqlookupd begins with.
 const MAGIC: &[u8] = b"  V1";
@@ -39,6 +40,8 @@ struct Session {
     stream: BufStream<TcpStream>,
     patience: Duration,
     registered: BTreeSet<Registration>,
+    /// Whether it had no room for something.
+    is_full: bool,
 }
 
 impl Peer {
@@ -74,8 +77,12 @@ impl Peer {
         let mut events = self.shared.broker.events();
         let stream = within(times.patience, TcpStream::connect(&self.address)).await?;
         stream.set_nodelay(true)?;
-        let mut session =
-            Session { stream: BufStream::new(stream), patience: times.patience, registered: BTreeSet::new() };
+        let mut session = Session {
+            stream: BufStream::new(stream),
+            patience: times.patience,
+            registered: BTreeSet::new(),
+            is_full: false,
+        };
         let about = session.introduce(&serde_json::to_vec(&self.shared.introduction)?).await?;
         tracing::info!(
             "LOOKUPD({}): peer info {}:{}",
@@ -90,7 +97,12 @@ impl Peer {
         let mut pings = tokio::time::interval_at(Instant::now() + times.ping, times.ping);
         loop {
             tokio::select! {
-                _ = pings.tick() => session.command("PING", None).await?,
+                _ = pings.tick() => {
+                    session.command("PING", None).await?;
+                    if session.is_full {
+                        self.agree(&mut session).await?;
+                    }
+                }
                 told = next_event(&mut events) => match told {
                     Some(event) => session.follow(event).await?,
                     None => self.agree(&mut session).await?,
@@ -114,8 +126,12 @@ impl Peer {
         for gone in gone.into_iter().rev() {
             session.unregister(gone).await?;
         }
+        session.is_full = false;
         for new in wanted {
             session.register(new).await?;
+        }
+        if session.is_full {
+            tracing::warn!("LOOKUPD({}): it has no room for all topics and channels", self.address);
         }
         Ok(())
     }
@@ -171,8 +187,13 @@ impl Session {
         if self.registered.contains(&what) {
             return Ok(());
         }
-        self.command("REGISTER", Some(&what)).await?;
-        self.registered.insert(what);
+        match self.answer("REGISTER", Some(&what)).await? {
+            (_, answer) if answer.starts_with(TOO_MANY.as_bytes()) => self.is_full = true,
+            (line, answer) => {
+                is_ok(&line, &answer)?;
+                self.registered.insert(what);
+            }
+        }
         Ok(())
     }
 
@@ -185,6 +206,12 @@ impl Session {
 
     /// Sends a command and reads its `OK`.
     async fn command(&mut self, verb: &str, what: Option<&Registration>) -> io::Result<()> {
+        let (line, answer) = self.answer(verb, what).await?;
+        is_ok(&line, &answer)
+    }
+
+    /// Sends a command: what was said, and the answer.
+    async fn answer(&mut self, verb: &str, what: Option<&Registration>) -> io::Result<(String, Bytes)> {
         let line = match what {
             None => format!("{verb}\n"),
             Some((topic, None)) => format!("{verb} {topic}\n"),
@@ -196,14 +223,15 @@ impl Session {
             read_answer(&mut self.stream).await
         })
         .await?;
-        match answer.as_ref() {
-            b"OK" => Ok(()),
-            other => {
-                let (line, other) = (line.trim_end(), String::from_utf8_lossy(other));
-                Err(io::Error::other(format!("{line}: {other}")))
-            }
-        }
+        Ok((line, answer))
     }
+}
+
+fn is_ok(line: &str, answer: &[u8]) -> io::Result<()> {
+    if answer == b"OK" {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("{}: {}", line.trim_end(), String::from_utf8_lossy(answer))))
 }
 
 /// A length of four bytes and as many bytes.
