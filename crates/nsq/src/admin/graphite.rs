@@ -6,14 +6,16 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderValue, StatusCode, Uri, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use http::header::{self, HeaderName};
+use http::{HeaderValue, StatusCode, Uri};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::rates::Of;
 use super::{Admin, Options};
-use crate::http::{Failure, Query, answer};
+use crate::http::{Failure, Query, answer, client};
 
 /// What of a topic or channel a picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,17 +30,50 @@ pub enum Figure {
 /// `--graphite-url`. With `--proxy-graphite` that is a path behind `base`, else graphite's own address, whose
 /// user and password stay here.
 pub fn picture(options: &Options, base: &str, of: Of<'_>, figure: Figure) -> Option<String> {
-    let graphite: Uri = options.graphite_url.parse().ok()?;
-    let scheme = graphite.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
-    let root = if options.proxy_graphite {
-        base.to_owned()
-    } else {
-        let authority = graphite.authority()?.as_str();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        format!("{scheme}://{host}{}", graphite.path().trim_end_matches('/'))
-    };
+    let graphite = Graphite::of(options)?;
+    let root = if options.proxy_graphite { base.to_owned() } else { graphite.root + &graphite.path };
     let target = utf8_percent_encode(&target(options, of, figure), NON_ALPHANUMERIC).to_string();
     Some(format!("{root}/render?width=1000&height=450&yMin=0&from=-24h&until=-1min&target={target}"))
+}
+
+/// Where graphite is, taken apart: its user and password are in a header, and in no URL that is asked, shown or
+/// logged.
+struct Graphite {
+    /// `http://host:port`
+    root: String,
+    /// What stands before its paths, without a slash behind.
+    path: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Graphite {
+    /// None without `--graphite-url`, or if that is none.
+    fn of(options: &Options) -> Option<Self> {
+        let url: Uri = options.graphite_url.parse().ok()?;
+        let scheme = url.scheme_str().filter(|scheme| ["http", "https"].contains(scheme))?;
+        let (user, host) = match url.authority()?.as_str().rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, url.authority()?.as_str()),
+        };
+        let mut headers = Vec::new();
+        if let Some(user) = user {
+            // `user` alone has an empty password.
+            let (name, password) = user.split_once(':').unwrap_or((user, ""));
+            let mut pair: Vec<u8> = percent_decode_str(name).collect();
+            pair.push(b':');
+            pair.extend(percent_decode_str(password));
+            let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).ok()?;
+            value.set_sensitive(true);
+            headers.push((header::AUTHORIZATION, value));
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        Some(Self { root: format!("{scheme}://{host}"), path, headers })
+    }
+
+    async fn ask(&self, admin: &Admin, path: &str) -> Result<http::Response<Bytes>, client::Error> {
+        let url = format!("{}{path}", self.root);
+        admin.shared.client.request(http::Method::GET, &url, &self.headers, Bytes::new()).await
+    }
 }
 
 /// What graphite is to add up and to draw.
@@ -103,15 +138,21 @@ pub(super) async fn rate(State(admin): State<Admin>, query: Query) -> Result<Res
     let options = admin.options();
     let seconds = whole_seconds(options.statsd_interval);
     let target = utf8_percent_encode(target, NON_ALPHANUMERIC);
-    let url = format!(
+    let failed = |reason: &dyn std::fmt::Display| {
+        tracing::error!("graphite request failed - {reason}");
+        Failure::internal()
+    };
+    let graphite = Graphite::of(&options).ok_or_else(|| failed(&"--graphite-url is no URL"))?;
+    let path = format!(
         "{}/render?format=json&from=-{}sec&target={target}&until=-{seconds}sec",
-        options.graphite_url.trim_end_matches('/'),
+        graphite.path,
         seconds * 2,
     );
-    let answered = admin.shared.client.get_json::<Vec<Target>>(&url).await.map_err(|error| {
-        tracing::error!("graphite request failed - {error}");
-        Failure::internal()
-    })?;
+    let answered = graphite.ask(&admin, &path).await.map_err(|error| failed(&error))?;
+    if answered.status() != StatusCode::OK {
+        return Err(failed(&answered.status()));
+    }
+    let answered: Vec<Target> = serde_json::from_slice(answered.body()).map_err(|error| failed(&error))?;
     let first = answered.first().and_then(|target| target.datapoints.first()?.first().copied()?);
     let rate = match first {
         #[expect(clippy::cast_precision_loss, reason = "an interval is far below 2^52 s")]
@@ -129,21 +170,9 @@ fn whole_seconds(interval: Duration) -> u64 {
 pub(super) async fn render(State(admin): State<Admin>, request: Request) -> Result<Response, Failure> {
     let bad_gateway = || StatusCode::BAD_GATEWAY.into_response();
     let options = admin.options();
-    let Ok(graphite) = options.graphite_url.parse::<Uri>() else { return Ok(bad_gateway()) };
-    let (Some(scheme), Some(authority)) = (graphite.scheme_str(), graphite.authority()) else {
-        return Ok(bad_gateway());
-    };
-    let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+    let Some(graphite) = Graphite::of(&options) else { return Ok(bad_gateway()) };
     let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
-    let mut headers = Vec::new();
-    if let Some((user, _)) = authority.as_str().rsplit_once('@') {
-        let packed = base64::engine::general_purpose::STANDARD.encode(user);
-        if let Ok(value) = HeaderValue::from_str(&format!("Basic {packed}")) {
-            headers.push((header::AUTHORIZATION, value));
-        }
-    }
-    let url = format!("{scheme}://{host}/render{query}");
-    let answered = admin.shared.client.request(http::Method::GET, &url, &headers, Bytes::new()).await;
+    let answered = graphite.ask(&admin, &format!("/render{query}")).await;
     let answered = match answered {
         Ok(answered) => answered,
         Err(error) => {
@@ -191,6 +220,21 @@ mod tests {
         };
         let all = "summarize(scale(sumSeries(q.topic.*.message_count),0.1),\"10sec\",\"avg\")";
         assert_eq!(target(&own, Of::All, Figure::Rate), all);
+    }
+
+    #[test]
+    fn user_and_password_are_in_no_url() {
+        let check = |url: &str, root: &str, pair: Option<&str>| {
+            let graphite = Graphite::of(&options(url)).expect("a URL");
+            assert_eq!((graphite.root.as_str(), graphite.path.as_str()), (root, "/g"), "{url}");
+            let value = pair.map(|pair| format!("Basic {}", STANDARD.encode(pair)));
+            let sent: Vec<_> =
+                graphite.headers.iter().map(|(_, value)| value.to_str().expect("text")).collect();
+            assert_eq!(sent, value.as_deref().into_iter().collect::<Vec<_>>(), "{url}");
+        };
+        check("http://graphite:80/g/", "http://graphite:80", None);
+        check("https://ann:p%40s%3As@graphite/g", "https://graphite", Some("ann:p@s:s"));
+        check("http://ann@graphite/g", "http://graphite", Some("ann:"));
     }
 
     #[test]

@@ -28,12 +28,19 @@ pub(crate) struct Fake {
     pub(crate) address: String,
     answers: Arc<Mutex<Answers>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Whom it answers, as `Authorization` says it; empty: everybody.
+    only: Arc<Mutex<String>>,
 }
 
 impl Fake {
     pub(crate) async fn start(tasks: &TaskGroup) -> Self {
         let listener = Listener::bind("127.0.0.1:0").await.expect("a free port");
-        let fake = Self { address: listener.address(), answers: Arc::default(), asked: Arc::default() };
+        let fake = Self {
+            address: listener.address(),
+            answers: Arc::default(),
+            asked: Arc::default(),
+            only: Arc::default(),
+        };
         let (own, stop) = (fake.clone(), tasks.stop_signal());
         let router = Router::new().fallback(async move |request: Request<Body>| own.answer(request).await);
         tasks.spawn("a fake", async move {
@@ -46,6 +53,11 @@ impl Fake {
     pub(crate) fn says(&self, path: &'static str, status: u16, body: impl Into<String>) -> &Self {
         self.answers.lock().expect("not poisoned").insert(path, (status, body.into()));
         self
+    }
+
+    /// Answers 401 to whoever does not show this `Authorization`.
+    pub(crate) fn knows_only(&self, authorization: &str) {
+        authorization.clone_into(&mut self.only.lock().expect("not poisoned"));
     }
 
     /// Method and target of every request so far, then the body behind a space, if there was one.
@@ -61,6 +73,11 @@ impl Fake {
 
     async fn answer(&self, request: Request<Body>) -> axum::response::Response {
         let (head, body) = request.into_parts();
+        let only = self.only.lock().expect("not poisoned").clone();
+        let shown = head.headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if !only.is_empty() && shown != Some(&only) {
+            return StatusCode::UNAUTHORIZED.into_response();
+        }
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
         let body = body.collect().await.expect("a whole body").to_bytes();
         let mut line = format!("{} {target}", head.method);

@@ -286,15 +286,18 @@ async fn graphite_is_asked_on_behalf_of_browsers() {
     let tasks = base::tasks::TaskGroup::new();
     let graphite = house::Fake::start(&tasks).await;
     graphite.says("/render", 200, r#"[{"target":"x","datapoints":[[90.0,1],[null,2]]}]"#);
-    let url = format!("http://ann:secret@{}", graphite.address);
+    graphite.knows_only("Basic YW5uOnBAc3M=");
+    let url = format!("http://ann:p%40ss@{}", graphite.address);
     let house = House::with(|options| {
         options.graphite_url = url;
         options.proxy_graphite = true;
     })
     .await;
     house.answers("/render?target=a", 200, r#"[{"target":"x","datapoints":[[90.0,1],[null,2]]}]"#).await;
+    house.answers("/api/graphite?metric=rate&target=own", 200, r#"{"rate":"1.50"}"#).await;
     house.end().await;
 
+    graphite.knows_only("");
     let plain = format!("http://{}/", graphite.address);
     let house = House::with(|options| options.graphite_url = plain).await;
     house.answers("/api/graphite?metric=rate&target=stats.x", 200, r#"{"rate":"1.50"}"#).await;
@@ -303,8 +306,12 @@ async fn graphite_is_asked_on_behalf_of_browsers() {
     graphite.says("/render", 200, r#"[{"target":"x","datapoints":[[null,1]]}]"#);
     house.answers("/api/graphite?metric=rate&target=x", 200, r#"{"rate":"N/A"}"#).await;
     assert_eq!(
-        graphite.asked()[..2],
-        ["GET /render?target=a", "GET /render?format=json&from=-120sec&target=stats%2Ex&until=-60sec"]
+        graphite.asked()[..3],
+        [
+            "GET /render?target=a",
+            "GET /render?format=json&from=-120sec&target=own&until=-60sec",
+            "GET /render?format=json&from=-120sec&target=stats%2Ex&until=-60sec"
+        ]
     );
     house.end().await;
     assert!(tasks.drain(Duration::from_secs(10)).await);

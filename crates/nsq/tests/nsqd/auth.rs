@@ -9,7 +9,7 @@ use eyrie_nsq::http::{Failure, Limits, Listener, Query, answer, serve};
 
 use super::house::House;
 
-/// What the holder of a secret may do: topic, channels, permissions. `outlaw` is refused with a status.
+/// What the holder of a secret may do: topic, channels, permissions. `outlaw` and `villain` are refused with a status.
 const RULES: [(&str, &str, &[&str], &[&str]); 5] = [
     ("s", "^t$", &["^$", "^c$"], &["publish", "subscribe"]),
     ("channel", "^t$", &["^c$"], &["subscribe"]),
@@ -27,7 +27,7 @@ pub(crate) async fn authority(tasks: &TaskGroup) -> String {
         get(async |RawQuery(raw): RawQuery| {
             let query = Query::parse(&raw.unwrap_or_default()).expect("a query");
             let secret = query.get("secret").filter(|_| query.get("remote_ip") == Some("127.0.0.1"));
-            if secret == Some("outlaw") {
+            if matches!(secret, Some("outlaw" | "villain")) {
                 return Failure::new(http::StatusCode::UNAUTHORIZED, "NO").into_response();
             }
             let mut rules = Vec::new();
@@ -72,8 +72,15 @@ async fn http_asks_the_auth_server_where_that_is_wanted() {
     assert_eq!(ask(good, "POST", "/pub?topic=u", "x").await, refused(403, "UNAUTHORIZED"));
     assert_eq!(ask(good, "POST", "/channel/create?topic=t&channel=c", "").await.0, 200);
     assert_eq!(ask(good, "POST", "/channel/create?topic=t&channel=d", "").await.0, 403);
-    // What was said is remembered; who is not yet known cannot be let in without the authority.
+    // What was said is remembered, no as well as yes; who is not yet known cannot be let in without the authority.
+    let asked = std::time::Instant::now();
+    assert_eq!(
+        ask("Authorization: Bearer villain\r\n", "GET", "/stats", "").await,
+        refused(403, "UNAUTHORIZED")
+    );
     tasks.drain(std::time::Duration::from_secs(5)).await;
+    let again = ask("Authorization: Bearer villain\r\n", "GET", "/stats", "").await;
+    assert!(again == refused(403, "UNAUTHORIZED") || asked.elapsed().as_secs() >= 2, "{again:?}");
     assert_eq!(ask("Authorization: Basic dTpz\r\n", "GET", "/stats", "").await.0, 200);
     let stranger = "Authorization: Bearer stranger\r\n";
     assert_eq!(ask(stranger, "GET", "/stats", "").await, refused(503, "AUTH_FAILED"));

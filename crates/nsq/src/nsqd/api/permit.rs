@@ -1,6 +1,7 @@
 //! Asking the auth server about HTTP requests (`--http-auth`): the secret is what a request bears.
 
-use std::collections::HashMap;
+mod known;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,13 +15,12 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use parking_lot::Mutex;
 
+use self::known::{Caller, Known, Said};
 use crate::http::{Failure, Peer, Query};
 use crate::nsqd::Nsqd;
 use crate::nsqd::auth::{self, Denied, Grants};
 use crate::nsqd::tls::common_name;
 
-/// Most answers of the auth server that are remembered.
-const KNOWN_MAX: usize = 1_024;
 /// Longest secret.
 const SECRET_BYTES_MAX: usize = 8 << 10;
 
@@ -40,16 +40,7 @@ pub(super) enum Door {
 #[derive(Clone)]
 pub(super) struct Guard {
     nsqd: Arc<Nsqd>,
-    known: Arc<Mutex<HashMap<Caller, Grants>>>,
-}
-
-/// Whom the auth server is asked about.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Caller {
-    remote_ip: String,
-    tls: bool,
-    common_name: String,
-    secret: Vec<u8>,
+    known: Arc<Mutex<Known>>,
 }
 
 impl Door {
@@ -63,10 +54,12 @@ impl Door {
 
 impl Guard {
     async fn grants(&self, caller: Caller) -> Result<Grants, Failure> {
-        if let Some(grants) = self.known.lock().get(&caller)
-            && !grants.is_expired(Instant::now())
-        {
-            return Ok(grants.clone());
+        let refused = || Failure::new(StatusCode::FORBIDDEN, "UNAUTHORIZED");
+        if let Some(said) = self.known.lock().get(&caller, Instant::now()) {
+            return match said {
+                Said::Granted(grants) => Ok(grants),
+                Said::Refused => Err(refused()),
+            };
         }
         let authority = self.nsqd.authority.as_ref().ok_or_else(Failure::internal)?;
         let query = auth::Query {
@@ -75,26 +68,21 @@ impl Guard {
             common_name: &caller.common_name,
             secret: &caller.secret,
         };
-        let grants = authority.ask(query).await.map_err(|denied| match denied {
-            Denied::Refused(reasons) => {
+        match authority.ask(query).await {
+            Ok(grants) => {
+                self.known.lock().keep(caller, Said::Granted(grants.clone()), Instant::now());
+                Ok(grants)
+            }
+            Err(Denied::Refused(reasons)) => {
                 tracing::info!("HTTP: {} is not let in - {reasons}", caller.remote_ip);
-                Failure::new(StatusCode::FORBIDDEN, "UNAUTHORIZED")
+                self.known.lock().keep(caller, Said::Refused, Instant::now());
+                Err(refused())
             }
-            Denied::NoAnswer(reasons) => {
+            Err(Denied::NoAnswer(reasons)) => {
                 tracing::error!("HTTP: auth failed - {reasons}");
-                Failure::unavailable("AUTH_FAILED")
-            }
-        })?;
-        let mut known = self.known.lock();
-        if known.len() >= KNOWN_MAX {
-            let now = Instant::now();
-            known.retain(|_, grants| !grants.is_expired(now));
-            if known.len() >= KNOWN_MAX {
-                known.clear();
+                Err(Failure::unavailable("AUTH_FAILED"))
             }
         }
-        known.insert(caller, grants.clone());
-        Ok(grants)
     }
 }
 
@@ -141,7 +129,8 @@ fn secret(headers: &HeaderMap) -> Option<Vec<u8>> {
     }
     let pair = STANDARD.decode(credentials).ok()?;
     let colon = memchr::memchr(b':', &pair)?;
-    Some(pair[colon + 1..].to_vec())
+    let password = &pair[colon + 1..];
+    (!password.is_empty()).then(|| password.to_vec())
 }
 
 /// What a request needs its bearer to be granted.
@@ -200,6 +189,7 @@ mod tests {
         check("bearer  abc ", Some("abc"));
         check("Basic dTpwOnc=", Some("p:w"));
         check("Basic dQ==", None);
+        check("Basic dTo=", None);
         check("Basic !", None);
         check("Digest abc", None);
         check("Bearer", None);

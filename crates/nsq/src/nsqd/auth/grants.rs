@@ -89,6 +89,11 @@ impl Grants {
         now >= self.expires
     }
 
+    /// Until when the answer holds.
+    pub fn expires(&self) -> Instant {
+        self.expires
+    }
+
     /// How many rules there are; a client without any may do nothing.
     pub fn count(&self) -> usize {
         self.rules.len()
