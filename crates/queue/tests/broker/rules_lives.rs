@@ -1,9 +1,11 @@
-//! Random lives of a topic with all rules at once, killed at any moment: order by key, dead letters and
-//! idempotent publishing against what was promised.
+//! Random lives of a topic with all rules at once, ended at any moment by kills and losses of power, in the
+//! middle of a snapshot and with publishes on their way too: order by key, dead letters and idempotent publishing
+//! against what was promised.
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use eyrie_queue::broker::{Consumer, Delivery, NewMessage, Policy};
+use log::Durability;
 use log::files::{Crash, Faulty};
 
 use crate::house::*;
@@ -67,13 +69,15 @@ async fn some(consumer: &mut Consumer) -> Vec<Delivery> {
     out
 }
 
-async fn live(seed: u64) {
+async fn live(seed: u64, level: Durability, crash: fn(u64) -> Crash) {
     let mut dice = Dice(seed);
     let mut seen = Seen::default();
     let mut disk = Faulty::new();
     let mut house = open(&disk);
+    let mut unanswered = None;
     let topic = house.broker.topic("t").await.unwrap();
     let policy = Policy {
+        durability: Some(level),
         ordered: true,
         dead_letter_after: Some(FAILURES_MAX),
         dedup_window: Some(Duration::from_secs(600)),
@@ -81,12 +85,18 @@ async fn live(seed: u64) {
     };
     topic.set_policy(policy).await.unwrap();
     topic.channel("c").await.unwrap();
+    house.log.sync(house.log.end()).await.unwrap();
     for _ in 0..4 {
         let topic = house.broker.find_topic("t").unwrap();
         let channel = topic.find_channel("c").unwrap();
         let mut consumer = channel.subscribe(subscriber()).unwrap();
         consumer.set_ready(10);
         let mut held: Vec<(u64, Delivery)> = Vec::new();
+        // Was published before and not answered: published again, until it is.
+        if let Some(number) = unanswered.take() {
+            topic.publish(&[message(number, false)]).unwrap().await.unwrap();
+            seen.published.insert(number);
+        }
         for _ in 0..30 + dice.roll(30) {
             match dice.roll(8) {
                 0 | 1 => {
@@ -118,9 +128,27 @@ async fn live(seed: u64) {
                 _ => {}
             }
         }
-        disk = disk.crash(Crash::KeepAll);
-        drop(consumer);
+        let number = seen.published.len() as u64;
+        let slow = (dice.roll(2) == 0).then(|| disk.hold_syncs());
+        let published = topic.publish(&[message(number, false)]).unwrap();
+        unanswered = Some(number);
+        let snapshot = tokio::spawn({
+            let broker = house.broker.clone();
+            async move { broker.snapshot().await }
+        });
+        if slow.is_none() && dice.roll(2) == 0 {
+            snapshot.await.unwrap().unwrap();
+        } else {
+            tokio::time::sleep(Duration::from_millis(dice.roll(4))).await;
+        }
+        disk = disk.crash(crash(dice.roll(u64::MAX)));
+        drop((slow, published, consumer));
         house = open(&disk);
+    }
+    if let Some(number) = unanswered {
+        let topic = house.broker.find_topic("t").unwrap();
+        topic.publish(&[message(number, false)]).unwrap().await.unwrap();
+        seen.published.insert(number);
     }
     // All of it ends.
     let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
@@ -161,7 +189,15 @@ async fn live(seed: u64) {
 
 #[tokio::test]
 async fn rules_hold_whenever_it_is_killed() {
-    for seed in 0..25 {
-        live(seed).await;
+    for seed in 0..15 {
+        live(seed, Durability::Os, |_| Crash::KeepAll).await;
+    }
+}
+
+#[tokio::test]
+async fn rules_hold_whenever_it_loses_power() {
+    for seed in 100..112 {
+        let crash = |roll: u64| if roll.is_multiple_of(2) { Crash::LoseAll } else { Crash::Some(roll) };
+        live(seed, Durability::Disk, crash).await;
     }
 }
