@@ -91,9 +91,10 @@ impl House {
         std::iter::once(("tcp", nsqd.tcp_address.clone())).chain(http).chain(https).collect()
     }
 
-    /// Writes everything down and closes, within `patience`: half of it for the last checkpoint, what is left
-    /// then for the tasks, so that the recorder can end its commit before the log and the store close under
-    /// it. All parts are closed whatever happens to the others; the first error is given back. What was
+    /// Writes everything down and closes. nsqd is first and has limits of its own, whatever `patience` is: up to
+    /// 20 s for its connections and tasks, and none for its broker. `patience` counts from the same start: half
+    /// of it for the last checkpoint, what is left then for the tasks, so that the recorder can end its commit
+    /// before the log and the store close under it; where nsqd took it all, nothing is left for them. All parts are closed whatever happens to the others; the first error is given back. What was
     /// acknowledged is in the log already: an error here costs the next start some time, and no numbers.
     pub(crate) async fn close(self, patience: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + patience;
