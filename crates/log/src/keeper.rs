@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::Error;
-use crate::lengths;
 use crate::room::{Call, Spare};
 use crate::shared::Shared;
 
@@ -152,17 +151,7 @@ impl Keeper {
     /// A file of the length that is waited for, else as there is room for.
     fn lay_out(&self, wanted: Option<u64>) -> Result<Spare, Error> {
         let shared = &self.shared;
-        let (usual, quota_bytes) = (shared.config.segment_bytes, shared.config.quota_bytes);
-        let free = shared.free_bytes();
-        let bytes = match wanted {
-            Some(bytes) => Some(bytes).filter(|bytes| lengths::fits(usual, free, *bytes)),
-            None => lengths::fitting(usual, free),
-        };
-        let no_room = || Error::NoSpace(format!("{free} bytes are free, too few for a segment"));
-        let bytes = bytes.ok_or_else(no_room)?;
-        if shared.disk_bytes() + bytes > quota_bytes {
-            return Err(Error::Quota { quota_bytes });
-        }
+        let bytes = shared.room_for(wanted)?;
         let name = spare_name();
         let half = shared.path(&format!("{name}.tmp"));
         let made = (|| -> io::Result<Spare> {

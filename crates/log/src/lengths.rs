@@ -4,6 +4,7 @@
 //! Only whole segments are freed, and never the one that grows. A disk that held one or two would stay full
 //! however much of them is dead; one that holds a dozen short ones gets room with the first that is.
 
+use crate::Error;
 use crate::shared::Shared;
 
 /// A segment takes at most this part of what is free.
@@ -41,6 +42,22 @@ impl Shared {
             tracing::debug!(%error, "what is free is not known; laying a file out will tell");
             u64::MAX
         })
+    }
+
+    /// How long a file may be that is laid out now: as long as is wanted, else as there is room for.
+    ///
+    /// # Errors
+    /// There is no room, or none within the quota.
+    pub(crate) fn room_for(&self, wanted: Option<u64>) -> Result<u64, Error> {
+        let (usual, quota_bytes) = (self.config.segment_bytes, self.config.quota_bytes);
+        let free = self.free_bytes();
+        let bytes = match wanted {
+            Some(bytes) => Some(bytes).filter(|bytes| fits(usual, free, *bytes)),
+            None => fitting(usual, free),
+        };
+        let no_room = || Error::NoSpace(format!("{free} bytes are free, too few for a segment"));
+        let bytes = bytes.ok_or_else(no_room)?;
+        if self.disk_bytes() + bytes > quota_bytes { Err(Error::Quota { quota_bytes }) } else { Ok(bytes) }
     }
 
     /// Says how long the next segment is to be: as a file that is ready, or as there is room for. Called

@@ -207,6 +207,14 @@ impl Log {
             counters: Counters::default(),
         });
         shared.plan_next();
+        // Nothing is open and nothing can be: that is known now, not when the first record is refused.
+        if active.is_none()
+            && shared.room.spares() == 0
+            && let Err(error) = shared.room_for(None)
+        {
+            tracing::warn!(%error, "there is no room for a segment: nothing can be written");
+            shared.gather.full(&error);
+        }
         let commits = Arc::new(Commits::new(shared.clone(), Committer::new(shared.clone(), active, end)));
         let keeper = Keeper::new(shared.clone());
         let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {

@@ -180,6 +180,21 @@ async fn a_used_up_quota_is_busy_until_cursors_move() {
 }
 
 #[tokio::test]
+async fn a_disk_that_is_full_before_the_first_record_is_told_at_the_start() {
+    let disk = Faulty::new();
+    disk.space_left(Some(10_000));
+    let (log, _) = open_on(&disk, 256 << 10);
+    assert!(log.status().full.is_some_and(|why| why.contains("10000 bytes are free")), "{:?}", log.status());
+    assert_eq!(log.append(&[record(1, 0)], Durability::Os).unwrap_err().kind(), ErrorKind::Busy);
+    disk.space_left(Some(1 << 20));
+    eventually(PATIENCE, "it has room", || async { log.status().full.is_none().then_some(()) }).await;
+    log.append(&[record(1, 1)], Durability::Disk).unwrap().await.unwrap();
+    log.close().unwrap();
+    let (log, _) = open_on(&disk, 256 << 10);
+    assert_eq!((numbers(&log), log.status().full), (vec![1], None));
+}
+
+#[tokio::test]
 async fn a_disk_of_less_than_a_usual_segment_is_used_and_used_again() {
     let disk = Faulty::new();
     disk.space_left(Some(200_000));
