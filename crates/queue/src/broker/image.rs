@@ -2,8 +2,10 @@
 //! and what recovery makes of the snapshot and the records behind it. Pure.
 //!
 //! A snapshot is taken while work goes on, so it may know more than its position says. Every record
-//! behind can be applied to it all the same: applying one twice, or one whose effect is known, changes
-//! nothing that matters.
+//! behind can be applied to it all the same, twice as well: what is finished stays so, and no message is
+//! lost. But an older record may take back what only the snapshot knew of one that is not finished: an
+//! attempt that was handed back counts again, or it comes at the time it had before. That is what a kill
+//! before the journal was told does, too.
 
 mod codec;
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What a topic's owner may ask for beyond NSQ.
 //!
 //! When messages are taken in: publishing twice has effect once ([`publishes`]), a topic keeps so many
-//! bytes or for so long ([`room`], by [`milestones`], which [`survey`] makes for what was there before). In a channel: messages of a key one after the other
-//! ([`keys`]), letters that failed too often ([`dead`]), and
-//! going back to what was kept ([`seek`]).
+//! bytes or for so long ([`room`], by [`milestones`], which [`survey`] makes for what was there before). In
+//! a channel: messages of a key one after the other ([`keys`]), letters that failed too often ([`dead`]),
+//! and going back to what was kept ([`seek`]).
 //!
 //! A channel's core asks at three places: before a message is handed out, when it came back in vain,
 //! and when it is over. Without rules each of these is one look at an empty table.

@@ -182,10 +182,7 @@ async fn what_a_full_disk_gave_up_of_the_journal_is_told_again() {
     publish(&topic, 0..10).await;
     let mut consumer = channel.subscribe(subscriber()).unwrap();
     consumer.set_ready(10);
-    let mut held = Vec::new();
-    while held.len() < 10 {
-        consumer.take(10, &mut held).await.unwrap();
-    }
+    let held = hold(&mut consumer, 10).await;
     told(&house).await;
     // While the device is busy more is taken in than there is room for, and what became of the messages
     // is told behind that.

@@ -87,6 +87,16 @@ pub(crate) async fn next(consumer: &mut Consumer) -> Delivery {
     out.remove(0)
 }
 
+/// Takes this many, and keeps them.
+pub(crate) async fn hold(consumer: &mut Consumer, count: usize) -> Vec<Delivery> {
+    let mut held = Vec::new();
+    while held.len() < count {
+        let most = count - held.len();
+        tokio::time::timeout(SOON, consumer.take(most, &mut held)).await.expect("messages in time").unwrap();
+    }
+    held
+}
+
 pub(crate) fn body(delivery: &Delivery) -> String {
     String::from_utf8(delivery.body.to_vec()).unwrap()
 }

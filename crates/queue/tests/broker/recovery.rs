@@ -358,10 +358,7 @@ async fn attempts_that_were_taken_back_stay_so_over_a_kill() {
         let mut consumer = channel.subscribe(subscriber()).unwrap();
         consumer.set_ready(3);
         publish(&topic, ["never tried", "tried once", "tried again since"]).await;
-        let mut held = Vec::new();
-        while held.len() < 3 {
-            consumer.take(3, &mut held).await.unwrap();
-        }
+        let held = hold(&mut consumer, 3).await;
         consumer.requeue(held[1].id, Duration::ZERO).unwrap();
         assert_eq!(next(&mut consumer).await.attempts, 2);
         told(&house).await;
@@ -370,10 +367,7 @@ async fn attempts_that_were_taken_back_stay_so_over_a_kill() {
         }
         told(&house).await;
         consumer.set_ready(3);
-        let mut again = Vec::new();
-        while again.len() < 3 {
-            consumer.take(3, &mut again).await.unwrap();
-        }
+        let again = hold(&mut consumer, 3).await;
         assert_eq!(again.iter().map(|it| it.attempts).collect::<Vec<_>>(), [1, 2, 1]);
         for delivery in &again[..2] {
             consumer.hand_back(delivery.id, Duration::ZERO).unwrap();
@@ -387,10 +381,7 @@ async fn attempts_that_were_taken_back_stay_so_over_a_kill() {
         let channel = house.broker.find_topic("t").unwrap().find_channel("c").unwrap();
         let mut consumer = channel.subscribe(subscriber()).unwrap();
         consumer.set_ready(3);
-        let mut last = Vec::new();
-        while last.len() < 3 {
-            consumer.take(3, &mut last).await.unwrap();
-        }
+        let last = hold(&mut consumer, 3).await;
         let last: BTreeMap<_, _> = last.iter().map(|it| (body(it), it.attempts)).collect();
         let expected = [("never tried", 1), ("tried again since", 2), ("tried once", 2)];
         let expected = expected.map(|(body, attempts)| (body.to_owned(), attempts));

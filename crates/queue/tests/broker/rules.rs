@@ -8,7 +8,7 @@ use eyrie_queue::broker::{
 };
 use log::files::Faulty;
 
-use crate::house::{SOON, body, drain, next, nothing, open, publish, subscriber, text};
+use crate::house::{SOON, body, drain, hold, next, nothing, open, publish, subscriber, text};
 
 async fn ask(topic: &Topic, policy: Policy) {
     topic.set_policy(policy).await.unwrap();
@@ -94,10 +94,7 @@ async fn dead_letters_that_do_not_fit_together_are_moved_as_they_fit() {
         publish(&topic, ["aaaa", "bbbb", "cccc", "dddd"]).await;
         let mut dying = channel.subscribe(subscriber()).unwrap();
         dying.set_ready(4);
-        let mut out = Vec::new();
-        while out.len() < 4 {
-            dying.take(4, &mut out).await.unwrap();
-        }
+        hold(&mut dying, 4).await;
         drop(dying);
         if overflow == Overflow::DropOldest {
             empty(&channel).await;
@@ -152,10 +149,7 @@ async fn messages_of_a_key_come_one_after_the_other() {
     topic.publish(&messages).unwrap().await.unwrap();
     let mut consumer = channel.subscribe(subscriber()).unwrap();
     consumer.set_ready(100);
-    let mut out = Vec::new();
-    while out.len() < 3 {
-        consumer.take(10, &mut out).await.unwrap();
-    }
+    let out = hold(&mut consumer, 3).await;
     assert_eq!(out.iter().map(body).collect::<Vec<_>>(), ["a1", "b1", "x"]);
     nothing(&mut consumer).await;
     assert_eq!(channel.stats().depth, 3);

@@ -16,11 +16,7 @@ async fn kill(disk: &Faulty, house: House, snapshot: bool) -> (Faulty, House) {
     if snapshot {
         house.broker.snapshot().await.unwrap();
     }
-    // Long enough for the journal to be told; in pieces, so that its timer has its turn.
-    for _ in 0..10 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    house.log.sync(house.log.end()).await.unwrap();
+    told(&house).await;
     let disk = disk.crash(Crash::KeepAll);
     drop(house);
     let house = open(&disk);

@@ -56,8 +56,9 @@ impl Consumer {
     }
 
     /// Waits for at least one message that can be had, then appends at most `max` to `out`, and no more
-    /// once they have [`TAKE_BYTES_MAX`](super::TAKE_BYTES_MAX) bytes. Waits for ever while the channel is paused, the consumer closing, or its ready count used up. Nothing is
-    /// lost when it is dropped before it resolves.
+    /// once they have [`TAKE_BYTES_MAX`](super::TAKE_BYTES_MAX) bytes. Waits for ever while the channel is
+    /// paused, the consumer closing, or its ready count used up. Nothing is lost when it is dropped before it
+    /// resolves.
     ///
     /// # Errors
     /// [`Error::Exiting`]: the channel was deleted or the broker closes.

@@ -68,6 +68,10 @@ struct World {
     attempts: Vec<u16>,
     /// Handed out in this life, or failed before it and deferred.
     tried: Vec<bool>,
+    /// Handed back by whom had it first, and not tried since: after a kill others of its key may pass it.
+    handed_back: Vec<bool>,
+    /// Others of its key do not pass it.
+    in_turn: Vec<bool>,
     /// Handles of the consumers that are there.
     consumers: BTreeMap<usize, u32>,
     ready: BTreeMap<usize, u64>,
@@ -92,6 +96,8 @@ impl World {
             places: Vec::new(),
             attempts: Vec::new(),
             tried: Vec::new(),
+            handed_back: Vec::new(),
+            in_turn: Vec::new(),
             consumers: BTreeMap::new(),
             ready: BTreeMap::new(),
             paused: false,
@@ -129,6 +135,8 @@ impl World {
             in_order: delay_ms == 0,
             body: Bytes::from(vec![0; self.dice.roll(200) as usize]),
         };
+        self.handed_back.push(false);
+        self.in_turn.push(message.in_order);
         self.log.push(message.clone());
         self.attempts.push(0);
         self.tried.push(false);
@@ -230,21 +238,30 @@ impl World {
         }
         let id = MessageId::new(NODE, at as u64 * 8);
         let place = self.consumers[&name];
-        let what = self.dice.roll(4);
+        let what = self.dice.roll(5);
         let delay_ms = self.dice.roll(3) as i64 * 400;
         let outcome = match what {
             0 | 1 => self.core.finish(place, id).map(drop),
             2 => self.core.requeue(place, id, delay_ms, self.now_ms),
+            3 => self.core.hand_back(place, id, delay_ms, self.now_ms),
             _ => self.core.touch(place, id, self.now_ms),
         };
         match self.places[at] {
             Place::Held { owner, since_ms, .. } if owner == name => {
                 outcome.expect("it has the message");
-                self.requeued += u64::from(what == 2);
+                self.requeued += u64::from(what == 2 || what == 3);
                 match what {
                     0 | 1 => self.places[at] = Place::Done,
                     2 if delay_ms == 0 => self.failed(at, Place::Waits),
                     2 => self.failed(at, Place::Deferred { until_ms: self.now_ms + delay_ms }),
+                    3 => {
+                        // It was not tried.
+                        self.attempts[at] -= 1;
+                        self.handed_back[at] = true;
+                        let until_ms = self.now_ms + delay_ms;
+                        self.places[at] =
+                            if delay_ms == 0 { Place::Waits } else { Place::Deferred { until_ms } };
+                    }
                     _ => {
                         let until_ms = (self.now_ms + TIMEOUT_MS).min(since_ms + TIMEOUT_MAX_MS);
                         self.places[at] = Place::Held { owner, since_ms, until_ms };
@@ -256,14 +273,36 @@ impl World {
         }
     }
 
-    fn leave(&mut self, name: usize) {
+    fn leave(&mut self, name: usize, is_sent_away: bool) {
         let Some(place) = self.consumers.remove(&name) else { return };
-        self.core.leave(place, false, self.now_ms);
+        self.core.leave(place, is_sent_away, self.now_ms);
         for at in 0..self.places.len() {
-            if matches!(self.places[at], Place::Held { owner, .. } if owner == name) {
-                self.failed(at, Place::Waits);
+            if !matches!(self.places[at], Place::Held { owner, .. } if owner == name) {
+                continue;
             }
+            if let (true, Some(after)) = (is_sent_away, self.policy.dead_letter_after) {
+                // The last attempt is not used up.
+                self.attempts[at] = self.attempts[at].min(after - 1);
+            }
+            self.failed(at, Place::Waits);
         }
+    }
+
+    /// The channel is sent to a message behind all that are still deferred. Dead letters would go on.
+    fn seek(&mut self) {
+        let is_later = |message: &Message| message.deliver_at_ms > self.now_ms;
+        let first = self.log.iter().rposition(is_later).map_or(0, |at| at + 1);
+        if !self.core.rules.dead().is_empty() || self.places.contains(&Place::Dead) {
+            return;
+        }
+        let to = first + self.dice.roll((self.log.len() - first) as u64 + 1) as usize;
+        self.core.seek((to as u64, to as u64 * 8));
+        for at in 0..self.log.len() {
+            self.places[at] = if at < to { Place::Done } else { Place::Waits };
+            (self.attempts[at], self.tried[at]) = (0, false);
+            (self.handed_back[at], self.in_turn[at]) = (false, self.log[at].in_order);
+        }
+        self.note_sought(to as u64);
     }
 
     /// The topic drops old messages, but for those that are held, and dead letters.
@@ -301,14 +340,14 @@ impl World {
             }
             // Of several that were tried before a kill, any.
             assert!(!self.tried[other] || self.tried[at], "seed {seed}: {other} holds the key of {at}");
-            let is_passed = other < at && message.in_order && self.log[at].in_order;
+            let is_passed = other < at && self.in_turn[other] && self.in_turn[at];
             assert!(!is_passed, "seed {seed}: {at} came before {other}");
         }
     }
 
     fn step(&mut self) {
         let name = self.dice.roll(4) as usize;
-        match self.dice.roll(46) {
+        match self.dice.roll(49) {
             0..=9 => (0..=self.dice.roll(4)).for_each(|_| self.publish()),
             10..=17 if self.consumers.contains_key(&name) => self.take(name),
             18..=29 => self.answer(),
@@ -322,7 +361,10 @@ impl World {
                 let place = self.consumers[&name];
                 self.core.consumers.change(place, |consumer| consumer.ready_count = count as u32);
             }
-            35 if self.consumers.len() > 1 => self.leave(name),
+            35 if self.consumers.len() > 1 => {
+                let is_sent_away = self.dice.roll(2) == 0;
+                self.leave(name, is_sent_away);
+            }
             36 if !self.consumers.contains_key(&name) => self.join(name),
             37 if self.dice.roll(4) == 0 => {
                 let end = self.core.end;
@@ -341,6 +383,9 @@ impl World {
             43 => self.snapshot(),
             44 if self.policy.ttl.is_some() => self.drop_oldest(),
             45 => self.bury(),
+            46 => self.give_up(),
+            47 => self.restore(),
+            48 if self.dice.roll(4) == 0 => self.seek(),
             _ => {}
         }
         self.read();

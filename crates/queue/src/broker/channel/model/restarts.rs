@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::broker::image::{Image, TopicImage};
-use crate::broker::journal::entry::Entry;
+use crate::broker::journal::entry::{Entry, Progress};
 use crate::broker::record::Fields;
 
 /// The only topic and channel.
@@ -27,6 +27,8 @@ pub(super) struct Journal {
     snapshot: Image,
     /// Where each message was, and how often it had been handed out, when that was last told.
     told: Vec<(Place, u16)>,
+    /// Told last, but a full log will have given it up; and how often the channel had been sent elsewhere.
+    given_up: Option<(Progress, u64)>,
 }
 
 impl Journal {
@@ -35,7 +37,7 @@ impl Journal {
         snapshot.apply(0, Entry::TopicMade { stream: STREAM, name: "t".to_owned() });
         let (name, from) = ("c".to_owned(), (0, 0));
         snapshot.apply(0, Entry::ChannelMade { stream: STREAM, channel: CHANNEL, name, from });
-        Self { records: Vec::new(), snapshot, told: Vec::new() }
+        Self { records: Vec::new(), snapshot, told: Vec::new(), given_up: None }
     }
 }
 
@@ -58,8 +60,31 @@ impl World {
         self.journal.records.push(Record::Entry(entry));
     }
 
-    /// The journal is told what became of messages.
+    pub(super) fn note_sought(&mut self, to: u64) {
+        let entry = Entry::ChannelSought { stream: STREAM, channel: CHANNEL, to: (to, to * 8) };
+        self.journal.records.push(Record::Entry(entry));
+        self.note_told();
+    }
+
+    /// The journal is told, and what it was told is given up for want of room; which is known later.
+    pub(super) fn give_up(&mut self) {
+        self.restore();
+        let told = self.core.pending.take(self.core.delivered);
+        self.journal.given_up = told.map(|progress| (progress, self.core.sought));
+    }
+
+    /// It is known that it was: the channel has to tell it again.
+    pub(super) fn restore(&mut self) {
+        if let Some((progress, sought)) = self.journal.given_up.take()
+            && sought == self.core.sought
+        {
+            self.core.pending.restore(&progress);
+        }
+    }
+
+    /// The journal is told what became of messages, once it is known what became of what it was told before.
     pub(super) fn tell(&mut self) {
+        self.restore();
         let Some(progress) = self.core.pending.take(self.core.delivered) else { return };
         for progress in progress.pieces(4) {
             let entry = Entry::ChannelProgress { stream: STREAM, channel: CHANNEL, progress };
@@ -94,7 +119,8 @@ impl World {
     /// Nobody is there any more; what was in flight waits. Then it goes on from an image.
     pub(super) fn restart(&mut self) {
         let names: Vec<_> = self.consumers.keys().copied().collect();
-        names.into_iter().for_each(|name| self.leave(name));
+        let is_sent_away = self.dice.roll(2) == 0;
+        names.into_iter().for_each(|name| self.leave(name, is_sent_away));
         let image = self.core.image("c");
         let floor = self.places.iter().position(|place| *place != Place::Done).unwrap_or(self.places.len());
         assert!(image.position <= floor as u64 * 8, "what is not finished is kept");
@@ -132,6 +158,7 @@ impl World {
         let channel = topic.channels.remove(&CHANNEL).expect("it was made");
         assert_eq!(topic.given.0, self.log.len() as u64);
         self.core = Core::from_image(LIMITS, channel, topic.given, self.now_ms);
+        self.journal.given_up = None;
         self.core.set_rules(&self.policy);
         if self.policy.ordered {
             for (seq, _) in self.core.tried_before() {
@@ -147,6 +174,7 @@ impl World {
             if matches!(self.places[at], Place::Held { .. }) {
                 self.failed(at, Place::Waits);
             }
+            self.in_turn[at] &= !self.handed_back[at];
             // What was handed out once, in its order, only the mark knows of, which tells no key.
             self.tried[at] = match self.places[at] {
                 Place::Deferred { .. } => self.attempts[at] > 0,
