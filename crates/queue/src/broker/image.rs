@@ -105,8 +105,15 @@ impl TopicImage {
 
     /// What follows from what is known: channels have been given everything unless held back.
     fn give(&mut self) {
+        self.give_again(self.given.0);
+    }
+
+    /// The same where messages below a number were counted before.
+    fn give_again(&mut self, counted: u64) {
         if !self.is_paused && !self.channels.is_empty() {
+            let new = self.next.0.saturating_sub(counted);
             self.given = self.next;
+            self.channels.values_mut().for_each(|channel| channel.counters.messages += new);
         }
     }
 
@@ -155,14 +162,10 @@ impl Image {
         let Some(topic) = self.topics.get_mut(&stream).filter(|topic| topic.born <= at) else { return };
         topic.note((at, next), time_ms, fields, body_bytes);
         if fields.seq >= topic.next.0 {
-            let new = fields.seq + 1 - topic.next.0;
             topic.next = (fields.seq + 1, next);
             topic.message_count += 1;
             topic.message_bytes += body_bytes;
             topic.give();
-            if topic.given == topic.next {
-                topic.channels.values_mut().for_each(|channel| channel.counters.messages += new);
-            }
         }
         if fields.deliver_at_ms == 0 || fields.seq >= topic.given.0 {
             return;
@@ -213,9 +216,10 @@ impl Image {
             }
             Entry::TopicPaused { stream, is_paused, given } => {
                 let Some(topic) = self.topic(stream, at) else { return };
+                let counted = topic.given.0;
                 topic.is_paused = is_paused;
                 topic.given = given;
-                topic.give();
+                topic.give_again(counted);
             }
             Entry::TopicEmptied { stream, from, given } => {
                 let Some(topic) = self.topic(stream, at) else { return };

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use eyrie_queue::Error;
-use eyrie_queue::broker::{Broker, Config, NewMessage, Place, Policy, Subscriber};
+use eyrie_queue::broker::{Broker, Config, NewMessage, Place, Policy, Subscriber, Topic};
 use log::Durability;
 use log::files::{Crash, Faulty};
 
@@ -38,6 +38,32 @@ async fn topics_and_channels_outlive_a_kill_with_all_they_are() {
     consumer.set_ready(10);
     publish(&topic, [5]).await;
     assert_eq!(drain(&mut consumer, 6).await, ["0", "1", "2", "3", "4", "5"]);
+}
+
+#[tokio::test]
+async fn what_a_channel_was_given_is_counted_over_a_kill() {
+    for snapshot in [false, true] {
+        let disk = Faulty::new();
+        let house = open(&disk);
+        let topic = house.broker.topic("t").await.unwrap();
+        publish(&topic, 0..5).await;
+        let channel = topic.channel("c").await.unwrap();
+        topic.set_paused(true).await.unwrap();
+        publish(&topic, 5..8).await;
+        topic.channel("later").await.unwrap();
+        if snapshot {
+            house.broker.snapshot().await.unwrap();
+        }
+        topic.set_paused(false).await.unwrap();
+        publish(&topic, [8]).await;
+        let count = |topic: &Topic| {
+            ["c", "later"].map(|name| topic.find_channel(name).unwrap().stats().message_count)
+        };
+        assert_eq!((count(&topic), channel.stats().depth), ([9, 4], 9));
+        let house = open(&disk.crash(Crash::KeepAll));
+        let topic = house.broker.find_topic("t").unwrap();
+        assert_eq!((count(&topic), topic.stats().message_count), ([9, 4], 9));
+    }
 }
 
 #[tokio::test]
