@@ -157,8 +157,8 @@ impl Import {
         &self.complaints
     }
 
-    /// The messages of a topic: each once, with all channels it was still waiting in. First those of the
-    /// first channel in their order, then what only the others have; at last those that are for all.
+    /// The messages of a topic: each once, with all channels it was still waiting in: of what lies in front of
+    /// the channels' queues the oldest first; at last those that are for all.
     /// Blocking.
     ///
     /// # Errors

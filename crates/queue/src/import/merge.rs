@@ -4,8 +4,12 @@
 //! than one queue, a first pass over all of them notes who has which message; the second pass gives each
 //! message out where it is met first, with everybody who has it, and passes over its copies. What the note
 //! has no room for is given out once a channel, alone: more bytes, the same deliveries.
+//!
+//! The queues of the channels are read side by side, the one that has the oldest message in front first: so
+//! what one channel is done with and another is not does not come behind what both still wait for.
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use bytes::Bytes;
 
@@ -53,7 +57,11 @@ pub struct Copy {
 #[derive(Debug)]
 pub struct Messages {
     /// Those of the channels, then that of the topic.
-    readers: VecDeque<(usize, Reader)>,
+    readers: Vec<Reader>,
+    /// The message in front of each.
+    heads: Vec<Option<Head>>,
+    /// Readers that have one: that of the topic last, else the oldest first.
+    turns: BinaryHeap<Reverse<(bool, i64, usize)>>,
     /// Number of the topic's own queue.
     own: usize,
     notes: Notes,
@@ -79,8 +87,13 @@ impl Messages {
                 }
             }
         }
-        let readers = queues.into_iter().enumerate().map(|(number, queue)| Ok((number, Reader::new(queue)?)));
-        Ok(Self { readers: readers.collect::<Result<_, Error>>()?, own, notes, complaints: Vec::new() })
+        let readers = queues.into_iter().map(Reader::new).collect::<Result<Vec<_>, _>>()?;
+        let (heads, turns) = (vec![None; readers.len()], BinaryHeap::new());
+        let mut messages = Self { readers, heads, turns, own, notes, complaints: Vec::new() };
+        for number in 0..messages.readers.len() {
+            messages.look(number)?;
+        }
+        Ok(messages)
     }
 
     /// What could not be read, once all messages were given out.
@@ -88,16 +101,25 @@ impl Messages {
         &self.complaints
     }
 
+    /// Sees what is in front of a queue.
+    fn look(&mut self, number: usize) -> Result<(), Error> {
+        let reader = &mut self.readers[number];
+        match reader.head()? {
+            Some(head) => {
+                self.turns.push(Reverse((number == self.own, head.timestamp_ns, number)));
+                self.heads[number] = Some(head);
+            }
+            None => self.complaints.append(&mut reader.complaints),
+        }
+        Ok(())
+    }
+
     fn step(&mut self) -> Result<Option<Message>, Error> {
-        while let Some((number, reader)) = self.readers.front_mut() {
-            let number = *number;
-            let Some(head) = reader.head()? else {
-                self.complaints.append(&mut reader.complaints);
-                self.readers.pop_front();
-                continue;
-            };
+        while let Some(Reverse((_, timestamp_ns, number))) = self.turns.pop() {
+            let head = self.heads[number].take().expect("whose turn it is has a message");
             let Some(queues) = self.notes.take(&head, number, self.own) else {
-                reader.skip(&head)?;
+                self.readers[number].skip(&head)?;
+                self.look(number)?;
                 continue;
             };
             let to = if queues.iter().any(|(queue, _)| *queue == self.own) {
@@ -106,8 +128,9 @@ impl Messages {
                 let copy = |(channel, attempts): (usize, u16)| Copy { channel, attempts };
                 Destination::Channels(queues.into_iter().map(copy).collect())
             };
-            let body = reader.body(&head)?.into();
-            return Ok(Some(Message { timestamp_ns: head.timestamp_ns, body, to }));
+            let body = self.readers[number].body(&head)?.into();
+            self.look(number)?;
+            return Ok(Some(Message { timestamp_ns, body, to }));
         }
         Ok(None)
     }
@@ -120,7 +143,7 @@ impl Iterator for Messages {
         let found = self.step().transpose();
         if matches!(found, Some(Err(_))) {
             // What cannot be read now will not be read next time.
-            self.readers.clear();
+            self.turns.clear();
         }
         found
     }
@@ -230,6 +253,19 @@ mod tests {
         assert_eq!(found(dir.path(), 100), (merged.map(str::to_owned).to_vec(), vec![]));
         let apart = ["one 0x0", "two 0x3", "three 1x1", "two 1x1", "four *"];
         assert_eq!(found(dir.path(), 1).0, apart.map(str::to_owned), "without room to note them");
+    }
+
+    #[test]
+    fn what_only_a_later_channel_has_does_not_come_behind_what_all_have() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let frames = |ids: &[u8]| ids.iter().map(|id| frame(*id, 0, &id.to_string())).collect::<Vec<_>>();
+        write(dir.path(), "t:a.diskqueue.000000.dat", &frames(&[5, 6, 8]));
+        // What nsqd had in memory it writes at the end.
+        write(dir.path(), "t:b.diskqueue.000000.dat", &frames(&[3, 4, 5, 6, 7, 1, 2]));
+        write(dir.path(), "t.diskqueue.000000.dat", &frames(&[0, 9]));
+        let merged =
+            ["3 1x0", "4 1x0", "5 0x0,1x0", "6 0x0,1x0", "7 1x0", "1 1x0", "2 1x0", "8 0x0", "0 *", "9 *"];
+        assert_eq!(found(dir.path(), 100).0, merged);
     }
 
     #[test]

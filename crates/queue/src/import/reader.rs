@@ -17,8 +17,8 @@ use crate::Error;
 
 /// Bytes of a message before its body.
 const HEAD_BYTES: usize = 26;
-/// Files are read in pieces of so many bytes.
-const PIECE_BYTES: usize = 256 << 10;
+/// Files are read in pieces of so many bytes; those of a topic's channels are open at the same time.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// What nsqd knew of a message, but for its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
