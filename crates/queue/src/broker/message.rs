@@ -144,6 +144,13 @@ pub(crate) struct Message {
     pub(crate) body: Bytes,
 }
 
+impl Message {
+    /// Whether it is too old to be delivered.
+    pub(crate) fn has_expired(&self, now_ms: i64) -> bool {
+        self.expires_ms != 0 && self.expires_ms <= now_ms
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

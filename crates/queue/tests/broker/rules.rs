@@ -6,7 +6,7 @@ use eyrie_queue::Error;
 use eyrie_queue::broker::{
     Channel, Delivery, MessageId, NewMessage, Overflow, Policy, Topic, dead_letter_topic,
 };
-use log::files::Faulty;
+use log::files::{Crash, Faulty};
 
 use crate::house::{SOON, body, drain, hold, next, nothing, open, publish, subscriber, text};
 
@@ -77,6 +77,37 @@ async fn a_consumer_that_dies_and_a_timeout_are_failed_attempts_too() {
     let mut undertaker = dead.channel("u").await.unwrap().subscribe(subscriber()).unwrap();
     undertaker.set_ready(9);
     assert_eq!(drain(&mut undertaker, 2).await, ["left", "late"]);
+}
+
+#[tokio::test]
+async fn what_its_publisher_gave_little_time_makes_room_though_nobody_consumes() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let topic = house.broker.topic("t").await.unwrap();
+    let channel = topic.channel("c").await.unwrap();
+    ask(&topic, Policy { max_bytes: Some(20), ..Policy::default() }).await;
+    let brief = |ttl| NewMessage { ttl: Some(Duration::from_millis(ttl)), ..text("123456") };
+    for _ in 0..3 {
+        topic.publish(&[brief(600)]).unwrap().await.unwrap();
+    }
+    let refused = topic.publish(&[text("123456")]).unwrap_err();
+    assert!(matches!(refused, Error::TopicFull { .. }), "{refused}");
+    let room = async |topic: &Topic| topic.publish(&[text("123456")]).ok();
+    eventually(SOON, "room for another", async || room(&topic).await).await.await.unwrap();
+    assert_eq!((channel.stats().depth, channel.peek(10).await.unwrap().len()), (1, 1), "they are not shown");
+
+    // Also where they lie in the log only.
+    for _ in 0..2 {
+        topic.publish(&[brief(1)]).unwrap().await.unwrap();
+    }
+    house.broker.snapshot().await.unwrap();
+    let house = open(&disk.crash(Crash::KeepAll));
+    let topic = house.broker.topic("t").await.unwrap();
+    eventually(SOON, "room after a restart", async || room(&topic).await).await.await.unwrap();
+    let mut consumer = topic.channel("c").await.unwrap().subscribe(subscriber()).unwrap();
+    consumer.set_ready(9);
+    assert_eq!(drain(&mut consumer, 2).await, ["123456", "123456"]);
+    nothing(&mut consumer).await;
 }
 
 #[tokio::test]

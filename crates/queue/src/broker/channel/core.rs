@@ -109,6 +109,8 @@ pub(crate) struct Core {
     pub(crate) sought: u64,
     /// Below, nothing can be dropped: it is finished, or in flight, or a dead letter.
     dropped: u64,
+    /// The backlog is read without consumers too, for what has expired takes others' room.
+    reads_ahead: bool,
     earliest_ms: i64,
 }
 
@@ -139,6 +141,7 @@ impl Core {
             rules: Rules::default(),
             sought: 0,
             dropped: 0,
+            reads_ahead: false,
             earliest_ms: i64::MAX,
         }
     }
@@ -254,11 +257,12 @@ impl Core {
         }
     }
 
-    /// Whether something should be read from the log, now that a consumer may want it.
+    /// Whether something should be read from the log, now that a consumer may want it, or it may have
+    /// expired where what waits is bounded.
     pub(crate) fn wants_reading(&self) -> bool {
         !self.is_closed
             && (!self.due.is_empty() || self.wants_backlog())
-            && !self.consumers.is_empty()
+            && (!self.consumers.is_empty() || self.reads_ahead)
             && self.ready.len() * 2 <= self.limits.ready_max
             && self.has_room()
     }
@@ -274,9 +278,7 @@ impl Core {
         let (mut taken, mut bytes) = (0, 0);
         while taken < max && bytes < TAKE_BYTES_MAX {
             let Some(message) = self.ready.pop_front() else { break };
-            if consumer.passes_over(message.position)
-                || message.expires_ms != 0 && message.expires_ms <= now_ms
-            {
+            if consumer.passes_over(message.position) || message.has_expired(now_ms) {
                 self.done(message.seq);
                 continue;
             }

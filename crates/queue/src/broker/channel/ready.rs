@@ -16,11 +16,13 @@ pub(crate) struct Ready {
     end: u64,
     /// A message that stands behind one with a greater number has at least this one.
     late_from: u64,
+    /// None expires before.
+    expires_ms: i64,
 }
 
 impl Default for Ready {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), bytes: 0, end: 0, late_from: u64::MAX }
+        Self { queue: VecDeque::new(), bytes: 0, end: 0, late_from: u64::MAX, expires_ms: i64::MAX }
     }
 }
 
@@ -47,8 +49,7 @@ impl Ready {
         if message.seq < self.end {
             self.late_from = self.late_from.min(message.seq);
         }
-        self.end = self.end.max(message.seq + 1);
-        self.bytes += message.body.len();
+        self.note(&message);
         self.queue.push_back(message);
     }
 
@@ -58,9 +59,16 @@ impl Ready {
             // Of the others nobody knows which are smaller.
             self.late_from = 0;
         }
+        self.note(&message);
+        self.queue.push_front(message);
+    }
+
+    fn note(&mut self, message: &Message) {
         self.end = self.end.max(message.seq + 1);
         self.bytes += message.body.len();
-        self.queue.push_front(message);
+        if message.expires_ms != 0 {
+            self.expires_ms = self.expires_ms.min(message.expires_ms);
+        }
     }
 
     /// Takes the first one.
@@ -68,9 +76,39 @@ impl Ready {
         let message = self.queue.pop_front()?;
         self.bytes -= message.body.len();
         if self.queue.is_empty() {
-            (self.end, self.late_from) = (0, u64::MAX);
+            (self.end, self.late_from, self.expires_ms) = (0, u64::MAX, i64::MAX);
         }
         Some(message)
+    }
+
+    /// Whether one may have expired by now.
+    pub(crate) fn may_have_expired(&self, now_ms: i64) -> bool {
+        self.expires_ms <= now_ms
+    }
+
+    /// Takes those out that have expired, of the first so many. Returns their numbers.
+    pub(crate) fn take_expired(&mut self, now_ms: i64, count_max: usize) -> Vec<u64> {
+        let mut expired = Vec::new();
+        if !self.may_have_expired(now_ms) {
+            return expired;
+        }
+        if self.queue.len() <= count_max {
+            self.expires_ms = i64::MAX;
+        }
+        let first: Vec<_> = self.queue.drain(..count_max.min(self.queue.len())).collect();
+        for message in first.into_iter().rev() {
+            if message.has_expired(now_ms) {
+                self.bytes -= message.body.len();
+                expired.push(message.seq);
+                continue;
+            }
+            if message.expires_ms != 0 {
+                self.expires_ms = self.expires_ms.min(message.expires_ms);
+            }
+            self.queue.push_front(message);
+        }
+        expired.reverse();
+        expired
     }
 
     /// Drops the messages below a number. Looks at all others only if one of them may have come back.

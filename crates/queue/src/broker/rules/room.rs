@@ -131,6 +131,16 @@ impl State {
         self.given = self.given.max(mark);
     }
 
+    /// Passes over messages whose own time is over, as a consumer would.
+    pub(crate) fn pass_over_expired(&self, now_ms: i64) {
+        for channel in &self.channels {
+            let is_any = channel.state.lock().core.may_pass_over(now_ms);
+            if is_any {
+                channel.change(|of| of.core.pass_over_expired(now_ms));
+            }
+        }
+    }
+
     /// Nothing at or behind this position may be freed, because the policy keeps it.
     pub(crate) fn kept_from(&self, now_ms: i64) -> u64 {
         let (Some(retain), Some(milestones)) = (self.policy.retain, &self.milestones) else {
@@ -177,7 +187,9 @@ pub(crate) async fn sweep(broker: Weak<Inner>, stop: Stop) {
         let Some(broker) = broker.upgrade().map(Broker) else { return };
         for topic in broker.topics() {
             let now_ms = topic.ground.clock.steady().millis();
-            topic.state.lock().drop_expired(now_ms);
+            let mut state = topic.state.lock();
+            state.drop_expired(now_ms);
+            state.pass_over_expired(now_ms);
         }
     }
 }

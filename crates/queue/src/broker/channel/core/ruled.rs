@@ -10,14 +10,31 @@ use crate::broker::message::Message;
 use crate::broker::policy::{Overflow, Policy};
 use crate::broker::ranges::RangeSet;
 
+/// Messages that are looked at for whether they have expired, without letting others have their turn: a
+/// fraction of a millisecond.
+const EXPIRED_AT_ONCE: usize = 10_000;
+
 impl Core {
     /// Takes over the topic's rules.
     pub(crate) fn set_rules(&mut self, policy: &Policy) {
         let drops =
             policy.ttl.is_some() || policy.max_bytes.is_some() && policy.overflow == Overflow::DropOldest;
         self.in_flight.keep_numbers(drops);
+        self.reads_ahead = policy.max_bytes.is_some() && policy.overflow == Overflow::Reject;
         let free = self.rules.set(policy);
         self.push_front(free);
+    }
+
+    /// Whether there may be something for [`pass_over_expired`](Self::pass_over_expired).
+    pub(crate) fn may_pass_over(&self, now_ms: i64) -> bool {
+        self.ready.may_have_expired(now_ms) || self.reads_ahead && self.wants_reading()
+    }
+
+    /// What waits in memory and has expired is over, though nobody takes it: so many at once at most.
+    pub(crate) fn pass_over_expired(&mut self, now_ms: i64) {
+        for seq in self.ready.take_expired(now_ms, EXPIRED_AT_ONCE) {
+            self.done(seq);
+        }
     }
 
     /// Whether the backlog should be read on, if anything is read.
