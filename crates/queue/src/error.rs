@@ -55,6 +55,16 @@ pub enum Error {
         /// Most bytes of bodies that may wait.
         bytes_max: u64,
     },
+    /// More than a topic may ever hold: no waiting helps.
+    #[error("{bytes} bytes are more than `{topic}` may hold: its policy allows {bytes_max}")]
+    BeyondTopic {
+        /// Its name.
+        topic: String,
+        /// Bytes of the bodies that came together.
+        bytes: u64,
+        /// Most bytes of bodies that may wait.
+        bytes_max: u64,
+    },
     /// The topic or channel was deleted, or the broker closes.
     #[error("exiting")]
     Exiting,
@@ -74,7 +84,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Log(error) => error.kind(),
-            Self::Name(_) | Self::Invalid(_) => ErrorKind::Invalid,
+            Self::Name(_) | Self::BeyondTopic { .. } | Self::Invalid(_) => ErrorKind::Invalid,
             Self::Topics { .. } | Self::TooManyConsumers { .. } | Self::TopicFull { .. } => ErrorKind::Busy,
             Self::List(_) | Self::Snapshot(_) | Self::Import { .. } | Self::Exiting => ErrorKind::Unavailable,
             Self::TopicNotFound(_) | Self::ChannelNotFound(_) | Self::NotInFlight => ErrorKind::NotFound,

@@ -24,8 +24,7 @@ pub async fn run(
     let address = options.http_address.clone();
     let tasks = TaskGroup::new();
     let admin = Admin::start(options, verbosity, clock, &tasks).map_err(|error| error.to_string())?;
-    let listener =
-        Listener::bind(&address).await.map_err(|error| format!("listen ({address}) failed - {error}"))?;
+    let listener = Listener::bind(&address).await.map_err(|error| error.to_string())?;
     tracing::info!("HTTP: listening on {}", listener.address());
     let limits = Limits::default();
     let cut = serve(listener, pages(admin), stop, limits).await;

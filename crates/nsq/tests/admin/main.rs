@@ -5,7 +5,11 @@ mod house;
 
 use std::time::Duration;
 
+use base::Clock;
+use base::tasks::TaskGroup;
 use base::testkit::{eventually, promtool_accepts};
+use eyrie_nsq::admin::{Options, run};
+use eyrie_nsq::logging::{Level, Verbosity};
 use house::House;
 
 /// What the real nsqd behind the golden answers said, its clients as asked for.
@@ -370,4 +374,21 @@ async fn what_was_asked_done_and_told_is_scraped() {
     };
     assert!(count("answered") >= 2 && count("failed") >= 1, "{page}");
     house.end().await;
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_once() {
+    let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = taken.local_addr().expect("it is bound").to_string();
+    let options = Options {
+        http_address: address.clone(),
+        nsqd_http_addresses: vec!["127.0.0.1:4151".to_owned()],
+        ..Options::default()
+    };
+    let tasks = TaskGroup::new();
+    let (clock, stop) = (Clock::system(), tasks.stop_signal());
+    let started = run(options, Verbosity::new(Level::Error), clock, stop, |_| axum::Router::new()).await;
+    let error = started.expect_err("the port is taken");
+    assert!(error.starts_with(&format!("listen ({address}) failed - ")), "{error}");
+    assert_eq!(error.matches("listen (").count(), 1, "{error}");
 }

@@ -96,7 +96,7 @@ async fn publishing_that_finds_no_room_is_counted() {
     house.does("/channel/create?topic=t&channel=c", "").await;
     house.does("/pub?topic=t", "0123456789").await;
     assert_eq!(house.post("/pub?topic=t", "more").await.status, 503);
-    assert_eq!(house.post("/mpub?topic=t", "more\nand more").await.status, 503);
+    assert_eq!(house.post("/mpub?topic=t", "more\nmore").await.status, 503);
     assert_eq!(house.post("/pub?topic=t!", "a wrong name").await.status, 400);
     assert_eq!(figure(&house.get("/metrics").await.body, "refused_publishes_total"), 2.0);
 }

@@ -105,6 +105,21 @@ async fn an_id_is_published_once_where_the_topic_says_so() {
         assert!(answer.status == 400 && answer.body.contains("INVALID_POLICY"), "{answer:?}");
     }
     assert_eq!(house.get("/topic/policy?topic=nope").await.status, 404);
+    for wrong in ["{", r#"{"ttl":1.5}"#, r#"{"dead_letter_after":9}"#] {
+        let answer = house.ask("PUT", "/topic/policy?topic=new", wrong.as_bytes()).await;
+        assert!(answer.status == 400 && answer.body.contains("INVALID_POLICY"), "{answer:?}");
+    }
+    assert_eq!(house.get("/topic/policy?topic=new").await.status, 404, "a wrong policy makes no topic");
+    let first = house.ask("PUT", "/topic/policy?topic=new", br#"{"max_bytes":"1 MiB"}"#).await;
+    assert_eq!(first.status, 200, "the rules come before the first message: {first:?}");
+    assert!(first.body.contains(r#""max_bytes":1048576"#), "{first:?}");
+    for (path, code) in [("/pub?topic=new", "MSG_TOO_BIG"), ("/mpub?topic=new", "BODY_TOO_BIG")] {
+        let tiny = br#"{"max_bytes":5,"overflow":"drop_oldest"}"#;
+        assert_eq!(house.ask("PUT", "/topic/policy?topic=new", tiny).await.status, 200);
+        let never = house.post(path, "123\n567").await;
+        assert_eq!((never.status, never.body), (413, format!(r#"{{"message":"{code}"}}"#)), "{path}");
+    }
+    house.does("/topic/delete?topic=new", "").await;
     for (path, code) in [
         ("/pub?topic=t&id=", "INVALID_ID"),
         ("/pub?topic=t&ttl=0", "INVALID_TTL"),
@@ -123,7 +138,7 @@ async fn an_id_is_published_once_where_the_topic_says_so() {
     }
     let channel = house.stats("").await["topics"][0]["channels"][0].clone();
     assert_eq!(channel["depth"], 3, "what is repeated is taken once: {channel}");
-    let full = house.post("/pub?topic=t", "too much for it").await;
+    let full = house.post("/pub?topic=t", "too much").await;
     assert_eq!((full.status, full.body.as_str()), (503, r#"{"message":"BUSY"}"#));
     house.running.close().await.expect("closed");
 }

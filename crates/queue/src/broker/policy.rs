@@ -24,7 +24,7 @@ pub struct Policy {
     #[serde(with = "duration", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Duration>,
     /// Most bytes of bodies that may wait.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "bytes::deserialize", skip_serializing_if = "Option::is_none")]
     pub max_bytes: Option<u64>,
     /// What happens to a message beyond `max_bytes`.
     pub overflow: Overflow,
@@ -54,7 +54,10 @@ pub enum Overflow {
 
 impl Policy {
     /// Whether the broker can hold to it.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], which says what to write instead.
+    pub fn check(&self) -> Result<(), Error> {
         let wrong = |what: &str| Err(Error::Invalid(format!("a topic's policy: {what}")));
         if self.dead_letter_after.is_some_and(|after| !(1..=DEAD_LETTER_AFTER_MAX).contains(&after)) {
             return wrong(
@@ -76,25 +79,78 @@ mod duration {
     use std::time::Duration;
 
     use base::size::{format_duration, parse_duration};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+    use serde::{Deserializer, Serialize, Serializer, de};
 
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Milliseconds(u64),
-        Text(String),
-    }
+    use super::written::{Written, read};
 
     pub(super) fn serialize<S: Serializer>(duration: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
         duration.map(format_duration).serialize(to)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-        Ok(match Option::deserialize(from)? {
+        Ok(match read(from, "a text such as `250ms` or `1h30m`, or whole milliseconds, without quotes")? {
             None => None,
-            Some(Written::Milliseconds(ms)) => Some(Duration::from_millis(ms)),
+            Some(Written::Number(ms)) => Some(Duration::from_millis(ms)),
             Some(Written::Text(text)) => Some(parse_duration(&text).map_err(de::Error::custom)?),
         })
+    }
+}
+
+/// Sizes as people write them, `64 MiB`; a number is bytes.
+mod bytes {
+    use base::size::Bytes;
+    use serde::{Deserializer, de};
+
+    use super::written::{Written, read};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+        Ok(match read(from, "a text such as `64 MiB`, or a whole number of bytes, without quotes")? {
+            None => None,
+            Some(Written::Number(bytes)) => Some(bytes),
+            Some(Written::Text(text)) => Some(text.parse::<Bytes>().map_err(de::Error::custom)?.0),
+        })
+    }
+}
+
+/// A number or a text, or an error that says what was expected.
+mod written {
+    use std::fmt;
+
+    use serde::{Deserializer, de};
+
+    pub(super) enum Written {
+        Number(u64),
+        Text(String),
+    }
+
+    /// What was expected.
+    struct Expected(&'static str);
+
+    pub(super) fn read<'de, D: Deserializer<'de>>(
+        from: D,
+        expected: &'static str,
+    ) -> Result<Option<Written>, D::Error> {
+        from.deserialize_any(Expected(expected))
+    }
+
+    impl de::Visitor<'_> for Expected {
+        type Value = Option<Written>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+            Ok(Some(Written::Number(number)))
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(Some(Written::Text(text.to_owned())))
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
     }
 }
 
@@ -150,6 +206,27 @@ mod tests {
         assert_eq!((ms.ttl, ms.retain), (Some(Duration::from_millis(1_500)), None));
         for bad in [r#"{"ttl":"soon"}"#, r#"{"ttl":-1}"#, r#"{"tll":"1s"}"#, r#"{"overflow":"burst"}"#] {
             assert!(serde_json::from_str::<Policy>(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_size_is_a_text_or_a_number_and_what_is_neither_is_told_what_to_write() {
+        for same in [r#"{"max_bytes":"1 MiB"}"#, r#"{"max_bytes":1048576}"#] {
+            let policy: Policy = serde_json::from_str(same).expect(same);
+            assert_eq!(policy.max_bytes, Some(1 << 20), "{same}");
+        }
+        let none: Policy = serde_json::from_str(r#"{"max_bytes":null}"#).expect("null is none");
+        assert_eq!(none.max_bytes, None);
+        for (bad, said) in [
+            (r#"{"ttl":1.5}"#, "or whole milliseconds"),
+            (r#"{"ttl":99999999999999999999}"#, "or whole milliseconds"),
+            (r#"{"ttl":true}"#, "or whole milliseconds"),
+            (r#"{"max_bytes":1.5}"#, "a whole number of bytes"),
+            (r#"{"max_bytes":-1}"#, "a whole number of bytes"),
+            (r#"{"max_bytes":"much"}"#, "is not a size: write a number and a unit"),
+        ] {
+            let error = serde_json::from_str::<Policy>(bad).expect_err(bad).to_string();
+            assert!(error.contains(said), "{bad}: {error}");
         }
     }
 }

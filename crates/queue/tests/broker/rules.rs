@@ -322,6 +322,9 @@ async fn a_full_topic_refuses_or_drops_the_oldest() {
 
     let oldest = Policy { max_bytes: Some(10), overflow: Overflow::DropOldest, ..Policy::default() };
     ask(&topic, oldest).await;
+    let never = topic.publish(&[text("12345678901")]).unwrap_err();
+    assert!(matches!(never, Error::BeyondTopic { bytes: 11, bytes_max: 10, .. }), "{never}");
+    assert_eq!(never.kind(), base::ErrorKind::Invalid, "nobody is told to try again");
     let held = next(&mut consumer).await;
     assert_eq!(body(&held), "bbbb");
     publish(&topic, ["gggg", "hhhh"]).await;

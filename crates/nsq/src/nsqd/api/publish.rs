@@ -79,7 +79,11 @@ fn word(query: &Query, name: &str) -> Result<Option<Box<str>>, Failure> {
 async fn publish(nsqd: &Nsqd, topic: &Topic, messages: &[NewMessage]) -> Answer {
     let taken = topic.publish(messages).map_err(|error| {
         nsqd.count_refusal(&error);
-        failed("publish", &error)
+        match error {
+            queue::Error::BeyondTopic { .. } if messages.len() > 1 => Failure::too_large("BODY_TOO_BIG"),
+            queue::Error::BeyondTopic { .. } => Failure::too_large("MSG_TOO_BIG"),
+            error => failed("publish", &error),
+        }
     })?;
     taken.await.map_err(|error| failed("publish", &error))?;
     Ok(text("OK"))

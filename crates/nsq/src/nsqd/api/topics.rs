@@ -1,5 +1,6 @@
 //! `/topic/*`.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -61,24 +62,24 @@ pub(super) async fn policy(State(nsqd): Shared, query: Query) -> Answer {
     Ok(json(&find(&nsqd, name(&query)?)?.policy()))
 }
 
-/// Replaces the whole policy; what the body does not say becomes the default. Answers with what holds.
+/// Replaces the whole policy; what the body does not say becomes the default. Answers with what holds. As a
+/// message does, a policy makes its topic: rules are there before the first message. One that cannot hold
+/// makes none.
 pub(super) async fn set_policy(
     State(nsqd): Shared,
     query: Query,
     request: Request,
 ) -> Result<Response, Failure> {
-    let topic = find(&nsqd, name(&query)?)?;
+    let name = name(&query)?;
     let body =
         body::read(request, POLICY_BYTES_MAX).await.map_err(|unread| unread.failure("BODY_TOO_BIG"))?;
+    let invalid = |error: &dyn Display| Failure::bad_request(format!("INVALID_POLICY: {error}"));
     // An object only: a list would be taken for the values in their order.
     let policy: Policy = serde_json::from_slice::<serde_json::Map<_, _>>(&body)
         .and_then(|object| serde_json::from_value(object.into()))
-        .map_err(|error| Failure::bad_request(format!("INVALID_POLICY: {error}")))?;
-    match topic.set_policy(policy).await {
-        Ok(()) => Ok(json(&topic.policy())),
-        Err(error @ queue::Error::Invalid(_)) => {
-            Err(Failure::bad_request(format!("INVALID_POLICY: {error}")))
-        }
-        Err(error) => Err(failed("set a policy", &error)),
-    }
+        .map_err(|error| invalid(&error))?;
+    policy.check().map_err(|error| invalid(&error))?;
+    let topic = nsqd.topic(name).await.map_err(|error| failed("create a topic", &error))?;
+    topic.set_policy(policy).await.map_err(|error| failed("set a policy", &error))?;
+    Ok(json(&topic.policy()))
 }

@@ -75,7 +75,10 @@ where
                 });
                 continue;
             }
-            Ok(Err(error)) if error.kind() == ErrorKind::Busy && letters.len() > 1 => {
+            // There may be no room for all of them, or there is one that never fits.
+            Ok(Err(error))
+                if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Invalid) && letters.len() > 1 =>
+            {
                 most = letters.len() / 2;
                 continue;
             }

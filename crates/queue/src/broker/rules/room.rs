@@ -55,13 +55,16 @@ impl State {
     /// Whether so many more bytes of bodies may come.
     ///
     /// # Errors
-    /// [`Error::TopicFull`].
+    /// [`Error::TopicFull`]; [`Error::BeyondTopic`] if they do not fit into an empty topic either.
     pub(crate) fn check_room(&self, topic: &str, bytes: impl FnOnce() -> u64) -> Result<(), Error> {
         let (Some(max), Some(milestones)) = (self.policy.max_bytes, &self.milestones) else { return Ok(()) };
         let bytes = bytes();
+        if bytes > max {
+            return Err(Error::BeyondTopic { topic: topic.to_owned(), bytes, bytes_max: max });
+        }
         let waiting = |channel: &Arc<Channel>| self.waiting(milestones, &channel.state.lock().core.finished);
         let fits = match self.policy.overflow {
-            Overflow::DropOldest => bytes <= max,
+            Overflow::DropOldest => true,
             Overflow::Reject => {
                 let none = || milestones.bytes_of(self.given.0..self.next_seq);
                 self.channels.iter().map(waiting).max().unwrap_or_else(none) + bytes <= max
