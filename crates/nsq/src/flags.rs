@@ -50,6 +50,31 @@ pub trait Options: Default + Send + Sync + 'static {
     }
 }
 
+/// Whether it has the form `<addr>:<port>`. Whether there is such a host is not asked: it may come later.
+pub(crate) fn is_address(text: &str) -> bool {
+    let is_host = |host: &str| !host.is_empty() && (!host.contains([':', '/']) || host.starts_with('['));
+    text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok())
+}
+
+/// Whether it is the URL of a web server.
+pub(crate) fn is_url(text: &str) -> bool {
+    let Ok(url) = text.parse::<http::Uri>() else { return false };
+    let port = url.authority().and_then(|all| all.as_str().rsplit_once(':')).map(|(_, port)| port);
+    let fits = |port: &str| port.ends_with(']') || port.parse::<u16>().is_ok();
+    matches!(url.scheme_str(), Some("http" | "https")) && port.is_none_or(fits)
+}
+
+/// Refuses what can never be reached, before anything tries again and again. `advice` says what to write.
+pub(crate) fn require_addresses(
+    flag: &str,
+    given: &[String],
+    is_right: impl Fn(&str) -> bool,
+    advice: &str,
+) -> Result<(), String> {
+    let wrong = given.iter().find(|address| !is_right(address));
+    wrong.map_or(Ok(()), |wrong| Err(format!("{flag}: `{wrong}` cannot be reached; {advice}")))
+}
+
 /// One flag of `O`. Made by [`flag!`](crate::flag) and [`Flag::deprecated`].
 pub struct Flag<O> {
     /// Without dashes.

@@ -320,6 +320,22 @@ async fn https_with_and_without_certificates() {
 }
 
 #[tokio::test]
+async fn a_tcp_port_that_is_asked_over_http_is_told() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/ping", listener.local_addr().expect("it is bound"));
+    let nsqd = async {
+        let (mut stream, _) = listener.accept().await.expect("accepted");
+        stream.read_exact(&mut [0; 4]).await.expect("what it takes for the magic");
+        stream.write_all(b"\0\0\0\x12\0\0\0\x01E_BAD_PROTOCOL").await.expect("written");
+        stream
+    };
+    let client = Client::new(Options::default()).expect("no files to read");
+    let (answer, _stream) = tokio::join!(client.get(&url), nsqd);
+    let error = answer.expect_err("no HTTP").to_string();
+    assert!(error.contains("is that the TCP port? The HTTP port is needed here"), "{error}");
+}
+
+#[tokio::test]
 async fn the_client_says_what_went_wrong() {
     let house = House::plain().await;
     let url = |path: &str| format!("http://{}{path}", house.address);

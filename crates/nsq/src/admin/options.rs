@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::flag;
-use crate::flags::{self, Flag};
+use crate::flags::{self, Flag, is_address, require_addresses};
 use crate::logging::Level;
 
 /// What nsqadmin can be told. Fields are flags.
@@ -82,7 +82,20 @@ impl flags::Options for Options {
             (true, true) => Err("--nsqd-http-address or --lookupd-http-address required".to_owned()),
             (false, false) => Err("use --nsqd-http-address or --lookupd-http-address not both".to_owned()),
             _ => Ok(()),
-        }
+        }?;
+        let advice = "write <addr>:<port> with its HTTP port, such as 127.0.0.1:";
+        require_addresses(
+            "--lookupd-http-address",
+            &self.lookupd_http_addresses,
+            is_address,
+            &format!("{advice}4161"),
+        )?;
+        require_addresses(
+            "--nsqd-http-address",
+            &self.nsqd_http_addresses,
+            is_address,
+            &format!("{advice}4151"),
+        )
     }
 }
 
@@ -156,5 +169,20 @@ mod tests {
             ]
             .map(|(name, kind, default)| (name, kind, default.to_owned()))
         );
+    }
+
+    #[test]
+    fn addresses_that_nobody_can_have_are_refused() {
+        let check = |flag: &str, word: &str, port: u16| {
+            let expected = format!(
+                "{flag}: `{word}` cannot be reached; write <addr>:<port> with its HTTP port, such as 127.0.0.1:{port}"
+            );
+            let given = flags::parse::<Options>([format!("{flag}={word}")]);
+            assert_eq!(given.err(), Some(flags::Stop::Refused(expected)), "{flag}={word}");
+        };
+        for word in ["foo", "http://127.0.0.1:4161", "127.0.0.1:http", "127.0.0.1:"] {
+            check("--lookupd-http-address", word, 4161);
+            check("--nsqd-http-address", word, 4151);
+        }
     }
 }

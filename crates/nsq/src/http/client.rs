@@ -170,7 +170,7 @@ impl Client {
                 .pool
                 .request(request.map(Full::new))
                 .await
-                .map_err(|error| Error::Unreachable { url: url.clone(), reason: causes(&error) })?;
+                .map_err(|error| Error::Unreachable { url: url.clone(), reason: reason(&error) })?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, self.options.body_bytes_max).collect().await.map_err(|error| {
                 if error.is::<LengthLimitError>() {
@@ -276,6 +276,19 @@ fn build(method: Method, uri: Uri, headers: &[(HeaderName, HeaderValue)], body: 
     *request.uri_mut() = uri;
     request.headers_mut().extend(headers.iter().cloned());
     request
+}
+
+/// Why an exchange failed, in words; what answers without speaking HTTP is most often the other port.
+fn reason(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = causes(error);
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            text.push_str("; it does not answer in HTTP: is that the TCP port? The HTTP port is needed here");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// An error and what caused it, joined by colons.

@@ -11,7 +11,7 @@ pub use choices::TlsRequired;
 pub use queue::Durability;
 
 use crate::flag;
-use crate::flags::{self, Flag};
+use crate::flags::{self, Flag, is_address, is_url, require_addresses};
 use crate::wire::TlsVersion;
 use crate::{host, logging::Level};
 
@@ -209,6 +209,19 @@ impl flags::Options for Options {
         require(
             !self.http_auth || !self.auth_http_addresses.is_empty(),
             "--http-auth needs --auth-http-address: whom is it to ask?",
+        )?;
+        let is_server = |text: &str| if text.contains("://") { is_url(text) } else { is_address(text) };
+        require_addresses(
+            "--lookupd-tcp-address",
+            &self.lookupd_tcp_addresses,
+            is_address,
+            "write <addr>:<port> with the TCP port of a nsqlookupd, such as 127.0.0.1:4160",
+        )?;
+        require_addresses(
+            "--auth-http-address",
+            &self.auth_http_addresses,
+            is_server,
+            "write <addr>:<port>, such as 127.0.0.1:4181, or a whole URL",
         )?;
         let unknown = self.experiments.iter().find(|name| *name != TOPOLOGY_AWARE);
         unknown.map_or(Ok(()), |name| Err(format!("--enable-experiment: there is no `{name}`")))

@@ -72,7 +72,7 @@ pub enum Frame {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FrameError {
     /// A size that cannot be, or is above the limit.
-    #[error("a frame of {0} bytes")]
+    #[error("{}", odd_size("a frame", *.0))]
     Size(u32),
     /// A type nobody knows.
     #[error("a frame of type {0}")]
@@ -80,6 +80,15 @@ pub enum FrameError {
     /// A message shorter than its own head.
     #[error("a message of {0} bytes")]
     Message(usize),
+}
+
+/// A size that cannot be, in words. What begins with the letters `HTTP` comes from a web server.
+pub(crate) fn odd_size(what: &str, size: u32) -> String {
+    if size.to_be_bytes() == *b"HTTP" {
+        "it answers in HTTP; is that the HTTP port? The TCP port is needed here".to_owned()
+    } else {
+        format!("{what} of {size} bytes")
+    }
 }
 
 /// Takes frames off a stream: the client's side.
@@ -164,6 +173,15 @@ mod tests {
             b"\0\0\0\x06\0\0\0\0OK\0\0\0\x0f\0\0\0\x01E_INVALID x\0\0\0\x12\0\0\0\x01E_BAD_PROTOCOL\
               \0\0\0\x23\0\0\0\x02\x18\xe9\xe2\x5c\xc7\xd8\xbd\x6a\0\x0118a266328b669000hello"
         );
+    }
+
+    #[test]
+    fn a_web_server_that_answers_is_told_by_its_name() {
+        let next = |bytes: &[u8]| FrameReader { size_max: 256 << 20 }.next(&mut BytesMut::from(bytes));
+        let said = |bytes| next(bytes).expect_err("no frame").to_string();
+        let http = "it answers in HTTP; is that the HTTP port? The TCP port is needed here";
+        assert_eq!(said(b"HTTP/1.1 400 Bad Request\r\n"), http);
+        assert_eq!(said(b"\0\0\0\x03"), "a frame of 3 bytes");
     }
 
     #[test]

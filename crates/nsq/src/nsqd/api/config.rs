@@ -4,7 +4,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
 use super::Shared;
-use crate::flags;
+use crate::flags::{self, is_address};
 use crate::http::answer::json;
 use crate::http::{Failure, body};
 use crate::logging::Level;
@@ -46,9 +46,4 @@ pub(super) async fn put(
         _ => return Err(Failure::bad_request("INVALID_OPTION")),
     }
     value(&nsqd, &option)
-}
-
-/// Whether it has the form `<addr>:<port>`.
-fn is_address(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }

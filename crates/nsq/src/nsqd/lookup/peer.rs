@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::{ANSWER_BYTES_MAX, Shared};
 use crate::lookupd::TOO_MANY;
+use crate::wire::frame::odd_size;
 
 /// What a connection to nsqlookupd begins with.
 const MAGIC: &[u8] = b"  V1";
@@ -238,11 +239,11 @@ fn is_ok(line: &str, answer: &[u8]) -> io::Result<()> {
 async fn read_answer(stream: &mut BufStream<TcpStream>) -> io::Result<Bytes> {
     let mut length = [0; 4];
     stream.read_exact(&mut length).await?;
-    let length = length.as_slice().get_u32() as usize;
-    if length > ANSWER_BYTES_MAX {
-        return Err(io::Error::other(format!("an answer of {length} bytes")));
+    let length = length.as_slice().get_u32();
+    if length as usize > ANSWER_BYTES_MAX {
+        return Err(io::Error::other(odd_size("an answer", length)));
     }
-    let mut answer = vec![0; length];
+    let mut answer = vec![0; length as usize];
     stream.read_exact(&mut answer).await?;
     Ok(answer.into())
 }
@@ -251,4 +252,20 @@ async fn within<T>(patience: Duration, exchange: impl Future<Output = io::Result
     tokio::time::timeout(patience, exchange).await.unwrap_or_else(|_| {
         Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {patience:?}")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_http_port_of_a_nsqlookupd_is_told_by_its_answer() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let (near, far) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (mut far, _) = far.expect("accepted");
+        far.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.expect("written");
+        let error = read_answer(&mut BufStream::new(near.expect("connected"))).await.expect_err("no answer");
+        assert!(error.to_string().contains("is that the HTTP port?"), "{error}");
+    }
 }

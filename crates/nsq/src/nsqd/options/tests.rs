@@ -128,6 +128,23 @@ fn values_that_cannot_be_right_are_refused() {
     check("-e2e-processing-latency-percentile=0", "--e2e-processing-latency-percentile must be in (0, 1.0]");
     check("-auth-http-request-method=put", "--auth-http-request-method must be get or post");
     check("-tls-client-auth-policy=ask", "--tls-client-auth-policy must be require or require-verify");
+    let lookupd = "write <addr>:<port> with the TCP port of a nsqlookupd, such as 127.0.0.1:4160";
+    for wrong in ["foo", ":4160", "foo:", "foo:70000", "http://foo:4160", "::1:4160"] {
+        let expected = format!("--lookupd-tcp-address: `{wrong}` cannot be reached; {lookupd}");
+        check(&format!("-lookupd-tcp-address={wrong}"), &expected);
+    }
+    let auth = "write <addr>:<port>, such as 127.0.0.1:4181, or a whole URL";
+    for wrong in ["foo", "http://x:y:z/", "http://x:y/", "http://", "ftp://x/"] {
+        let expected = format!("--auth-http-address: `{wrong}` cannot be reached; {auth}");
+        check(&format!("-auth-http-address={wrong}"), &expected);
+    }
+    for right in ["-lookupd-tcp-address=[::1]:4160", "-lookupd-tcp-address=no.such.host:4160"] {
+        assert!(given(&[right]).is_ok(), "{right}");
+    }
+    for right in ["a:4181", "http://a", "https://a:4181/v1/auth?of=nsq", "http://[::1]/", "http://[::1]:80/"]
+    {
+        assert!(given(&[&format!("-auth-http-address={right}")]).is_ok(), "{right}");
+    }
     check("-enable-experiment=x", "--enable-experiment: there is no `x`");
     assert!(matches!(given(&["-durability=quorum"]), Err(Stop::Misused(_))));
 }
