@@ -243,6 +243,54 @@ test("between phone and desk, tables scroll beside names that stay", async ({ pa
   expect((await name.boundingBox())!.x).toBeGreaterThan(before!.x - 21);
 });
 
+test.describe("on a phone", () => {
+  test.use({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+
+  test("the keys are named, and no word of the trail is broken", async ({ page, running }) => {
+    const topic = "a".repeat(64);
+    const channel = "b".repeat(64);
+    await post(`${running.nsqd.url}/topic/create?topic=${topic}`);
+    await post(`${running.nsqd.url}/channel/create?topic=${topic}&channel=${channel}`);
+    await page.goto(`${running.admin.url}/topics/${topic}/${channel}`);
+    const streams = await page.getByRole("navigation", { name: "Where this is" }).getByRole("link", { name: "Streams" }).boundingBox();
+    expect(streams!.height, "one line").toBeLessThan(30);
+    await page.keyboard.press("?");
+    const keys = page.getByRole("dialog", { name: "Keys" }).locator("kbd");
+    await expect(keys.first()).toBeVisible();
+    expect(await keys.evaluateAll((all) => all.every((key) => key.clientWidth > 0))).toBe(true);
+    await page.keyboard.press("Escape");
+    await page.goto(running.admin.url);
+    const widths = await page.locator(".tools .segments a").evaluateAll((links) => links.map((link) => Math.round(link.getBoundingClientRect().width)));
+    expect(widths).toHaveLength(3);
+    expect(Math.max(...widths) - Math.min(...widths), "as wide as each other").toBeLessThanOrEqual(1);
+    await post(`${running.nsqd.url}/topic/delete?topic=${topic}`);
+    await post(`${running.lookupd.url}/topic/delete?topic=${topic}`);
+  });
+});
+
+test("the streams follow the search field while one types", async ({ page, running }) => {
+  for (const topic of ["apples", "pears"]) await post(`${running.nsqd.url}/topic/create?topic=${topic}`);
+  await page.goto(`${running.admin.url}/?sort=depth`);
+  const names = page.locator(".streams tbody .name");
+  const search = page.getByLabel("Search topics");
+  await expect(names.filter({ hasText: "apples" })).toBeVisible();
+  await search.pressSequentially("PEA");
+  await expect(names).toHaveText(["pears"], { timeout: 1_500 });
+  await expect(page).toHaveURL(`${running.admin.url}/?q=PEA&sort=depth`);
+  await expect(search).toBeFocused();
+  await expect(search).toHaveValue("PEA");
+  await expect(page.getByRole("link", { name: "Busiest" })).toHaveAttribute("href", /q=PEA/);
+  await search.pressSequentially("nuts");
+  await expect(page.getByText("No topic has PEAnuts in its name")).toBeVisible();
+  await search.fill("");
+  await expect(names.filter({ hasText: "apples" })).toBeVisible();
+  await expect(page).toHaveURL(`${running.admin.url}/?sort=depth`);
+  for (const topic of ["apples", "pears"]) {
+    await post(`${running.nsqd.url}/topic/delete?topic=${topic}`);
+    await post(`${running.lookupd.url}/topic/delete?topic=${topic}`);
+  }
+});
+
 test("a tombstone takes a topic off a node", async ({ page, running }) => {
   await publish(running, "moving");
   await page.goto(`${running.admin.url}/nodes`);

@@ -16,7 +16,7 @@ const ALOUD: Partial<Record<State, string>> = {
   ended: "What this page showed is not there any more",
 };
 
-class EyrieFresh extends HTMLElement {
+export class EyrieFresh extends HTMLElement {
   #timer = 0;
   #asking: AbortController | undefined;
   #heard = performance.now();
@@ -40,6 +40,12 @@ class EyrieFresh extends HTMLElement {
   disconnectedCallback(): void {
     document.removeEventListener("visibilitychange", this.#follow);
     this.#rest();
+  }
+
+  /** Does not wait for the next time: the address is another one. */
+  now(): void {
+    this.#rest();
+    void this.#ask();
   }
 
   /** Nobody looks at a hidden page. */
