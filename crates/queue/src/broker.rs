@@ -71,6 +71,7 @@ pub use message::{Delivery, MessageId, NODE_ID_MAX, NewMessage, Origin, Peeked, 
 pub use policy::{Overflow, Policy};
 pub use quantiles::{Percentile, Percentiles};
 pub use record::NAME_BYTES_MAX;
+use recovery::Known;
 pub use recovery::Recovered;
 pub use rules::dead::dead_letter_topic;
 pub use rules::seek::SeekTo;
@@ -80,7 +81,6 @@ pub use topic::{CHANNELS_MAX, Published, Topic};
 
 use crate::{Error, Queue, check_name, is_ephemeral};
 use ground::Ground;
-use image::Image;
 use journal::Journal;
 use journal::entry::Entry;
 use rules::room::sweep;
@@ -166,7 +166,7 @@ impl Broker {
             return Err(Error::Invalid(format!("node {} is beyond {NODE_ID_MAX}", config.node_id)));
         }
         let journal = Journal::new(queue.log().clone(), queue.topic(journal::TOPIC)?.stream());
-        let (image, records) = recovery::recover(&queue, dir, &config, journal.stream)?;
+        let known = recovery::recover(&queue, dir, &config, journal.stream)?;
         let ground = Arc::new(Ground {
             log: queue.log().clone(),
             config,
@@ -178,16 +178,16 @@ impl Broker {
             is_stopping: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
             journal,
-            next_channel: AtomicU32::new(image.next_channel.max(1)),
+            next_channel: AtomicU32::new(known.image.next_channel.max(1)),
         });
         let broker = Self(Arc::new(Inner {
             ground: ground.clone(),
             queue,
             dir: dir.to_owned(),
-            snapshot_position: AtomicU64::new(image.position),
+            snapshot_position: AtomicU64::new(known.image.position),
             topics: RwLock::default(),
         }));
-        let recovered = broker.start(image, records);
+        let recovered = broker.start(known);
         broker.0.release_deleted();
         let _inside = ground.runtime.enter();
         ground.tasks.spawn("queue journal", journal::run(ground.clone()));
@@ -209,7 +209,7 @@ impl Broker {
         let journal = queue.topics().into_iter().find(|topic| topic.name() == journal::TOPIC);
         let Some(journal) = journal else { return Ok(Vec::new()) };
         let config = Config { reserved_prefixes: reserved_prefixes.to_vec(), ..Config::default() };
-        let (image, _) = recovery::recover(queue, dir, &config, journal.stream())?;
+        let image = recovery::recover(queue, dir, &config, journal.stream())?.image;
         Ok(image.topics.into_values().map(|topic| topic.name).collect())
     }
 
@@ -223,8 +223,9 @@ impl Broker {
     }
 
     /// Makes topics and channels from an image.
-    fn start(&self, image: Image, records: u64) -> Recovered {
-        let mut recovered = Recovered { records, ..Recovered::default() };
+    fn start(&self, known: Known) -> Recovered {
+        let Known { image, records, incomplete } = known;
+        let mut recovered = Recovered { records, incomplete, ..Recovered::default() };
         for (stream, of) in image.topics {
             let topic = Topic::recovered(&self.0.ground, Arc::downgrade(&self.0), StreamId(stream), of);
             topic.channels().iter().for_each(|channel| channel.start());

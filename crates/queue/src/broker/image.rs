@@ -103,6 +103,12 @@ impl TopicImage {
         self.channels.values().map(|channel| channel.position).fold(self.given.1, u64::min)
     }
 
+    /// Whether any message waits, for a channel or for the first one.
+    pub(crate) fn waits(&self) -> bool {
+        let is_behind = |channel: &ChannelImage| channel.finished.floor() < self.given.0;
+        self.given.0 < self.next.0 || self.channels.values().any(is_behind)
+    }
+
     /// What follows from what is known: channels have been given everything unless held back.
     fn give(&mut self) {
         self.give_again(self.given.0);

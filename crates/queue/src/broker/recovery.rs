@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use log::{Lsn, StreamId};
+use log::{Log, Lsn, StreamId};
 
-use super::image::Image;
+use super::image::{Image, TopicImage};
 use super::journal::TOPIC;
 use super::journal::entry::{self, Entry};
 use super::record::{self, Fields};
@@ -29,18 +29,24 @@ pub struct Recovered {
     pub messages: u64,
     /// Records of the log that were read behind the snapshot.
     pub records: u64,
+    /// Topics some of whose waiting messages are not in the log any more.
+    pub incomplete: usize,
+}
+
+/// What is known of a folder.
+pub(crate) struct Known {
+    pub(crate) image: Image,
+    /// How many records had to be read for it.
+    pub(crate) records: u64,
+    /// As [`Recovered::incomplete`].
+    pub(crate) incomplete: usize,
 }
 
 /// Most topics named in an error.
 const SHOWN_MAX: usize = 5;
 
-/// Everything that is known, and how many records had to be read for it.
-pub(crate) fn recover(
-    queue: &Queue,
-    dir: &Path,
-    config: &Config,
-    journal: StreamId,
-) -> Result<(Image, u64), Error> {
+/// Everything that is known.
+pub(crate) fn recover(queue: &Queue, dir: &Path, config: &Config, journal: StreamId) -> Result<Known, Error> {
     let log = queue.log();
     let loaded = snapshot::load(&**log.files(), dir)?;
     let is_missing = loaded.is_none();
@@ -50,6 +56,7 @@ pub(crate) fn recover(
         let why = format!("the log was freed up to {}, and this speaks of {}", released.0, image.position);
         return Err(unfit(is_missing, &why));
     }
+    let incomplete = tell_lost(&image, log);
     // What the snapshot speaks of and the log gave up, or the device lost, is not written again at the same place.
     let known = image.topics.values().map(|topic| topic.next.1).fold(image.position, u64::max);
     log.advance_to(released.max(Lsn(known)));
@@ -115,7 +122,28 @@ pub(crate) fn recover(
         tracing::error!("the log is damaged: {why}; they are kept, without the channels they had");
     }
     debug_assert!(topics.iter().any(|topic| topic.name() == TOPIC), "the journal's stream was made before");
-    Ok((image, records))
+    Ok(Known { image, records, incomplete })
+}
+
+/// Says which topics wait for messages that the log, as it was found, does not reach to; how many these are.
+fn tell_lost(image: &Image, log: &Log) -> usize {
+    let (begin, end) = (log.status().whole_from.0, log.end().0);
+    let is_lost = |topic: &&TopicImage| topic.waits() && (topic.floor() < begin || topic.next.1 > end);
+    let lost: Vec<_> = image.topics.values().filter(is_lost).collect();
+    if lost.is_empty() {
+        return 0;
+    }
+    let shown: Vec<_> = lost.iter().take(SHOWN_MAX).map(|topic| topic.name.as_str()).collect();
+    let needed = lost.iter().map(|topic| topic.floor()).min().unwrap_or(0);
+    let known = lost.iter().map(|topic| topic.next.1).max().unwrap_or(0);
+    tracing::error!(
+        topics = lost.len(),
+        names = shown.join(", "),
+        "messages that wait are not in the log: it holds positions {begin} to {end}, and {needed} to {known} are \
+         asked for. Were files of it removed, is another disk mounted? Stop now and put them back: what is not \
+         there counts as finished as soon as it is read. (A full disk may have refused the last ones.)"
+    );
+    lost.len()
 }
 
 /// The snapshot does not fit the log.

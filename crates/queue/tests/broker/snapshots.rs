@@ -258,3 +258,33 @@ async fn a_stream_is_not_the_brokers_because_it_was_empty_once() {
     let house = open(&disk);
     assert!(house.log.released("nsq", &[StreamId(strange.stream().0)]) <= Lsn(8));
 }
+
+#[tokio::test]
+async fn segments_that_are_gone_are_told_of_at_the_start() {
+    for (gone, expected) in [(None, 0), (Some(0), 1), (Some(usize::MAX), 1)] {
+        let disk = Faulty::new();
+        let house = open(&disk);
+        let topic = house.broker.topic("t").await.unwrap();
+        topic.channel("c").await.unwrap();
+        let done = house.broker.topic("done").await.unwrap();
+        let mut consumer = done.channel("c").await.unwrap().subscribe(subscriber()).unwrap();
+        consumer.set_ready(2);
+        let long = "x".repeat(1_000);
+        for _ in 0..200 {
+            publish(&topic, [&long]).await;
+        }
+        publish(&done, ["finished"]).await;
+        drain(&mut consumer, 1).await;
+        house.broker.snapshot().await.unwrap();
+        house.log.close().unwrap();
+        let disk = disk.crash(Crash::KeepAll);
+        let segments = disk.list(Path::new("/data/log")).unwrap();
+        let mut segments: Vec<_> =
+            segments.iter().map(|(name, _)| name).filter(|name| name.ends_with(".seg")).collect();
+        segments.sort();
+        if let Some(at) = gone {
+            disk.remove(&Path::new("/data/log").join(segments[at.min(segments.len() - 1)])).unwrap();
+        }
+        assert_eq!(open(&disk).recovered.incomplete, expected, "{gone:?} of {}", segments.len());
+    }
+}
