@@ -103,10 +103,15 @@ impl TopicImage {
         self.channels.values().map(|channel| channel.position).fold(self.given.1, u64::min)
     }
 
-    /// Whether any message waits, for a channel or for the first one.
+    /// Number of the first message that waits for a channel, or for the first one to be made; the next
+    /// message's if none does.
+    pub(crate) fn first_waiting(&self) -> u64 {
+        self.channels.values().map(|channel| channel.finished.floor()).fold(self.given.0, u64::min)
+    }
+
+    /// Whether any message waits.
     pub(crate) fn waits(&self) -> bool {
-        let is_behind = |channel: &ChannelImage| channel.finished.floor() < self.given.0;
-        self.given.0 < self.next.0 || self.channels.values().any(is_behind)
+        self.first_waiting() < self.next.0
     }
 
     /// What follows from what is known: channels have been given everything unless held back.

@@ -56,7 +56,7 @@ pub(crate) fn recover(queue: &Queue, dir: &Path, config: &Config, journal: Strea
         let why = format!("the log was freed up to {}, and this speaks of {}", released.0, image.position);
         return Err(unfit(is_missing, &why));
     }
-    let incomplete = tell_lost(&image, log);
+    let incomplete = tell_lost(&image, log)?;
     // What the snapshot speaks of and the log gave up, or the device lost, is not written again at the same place.
     let known = image.topics.values().map(|topic| topic.next.1).fold(image.position, u64::max);
     log.advance_to(released.max(Lsn(known)));
@@ -125,25 +125,46 @@ pub(crate) fn recover(queue: &Queue, dir: &Path, config: &Config, journal: Strea
     Ok(Known { image, records, incomplete })
 }
 
-/// Says which topics wait for messages that the log, as it was found, does not reach to; how many these are.
-fn tell_lost(image: &Image, log: &Log) -> usize {
-    let (begin, end) = (log.status().whole_from.0, log.end().0);
-    let is_lost = |topic: &&TopicImage| topic.waits() && (topic.floor() < begin || topic.next.1 > end);
-    let lost: Vec<_> = image.topics.values().filter(is_lost).collect();
-    if lost.is_empty() {
-        return 0;
+/// Says which topics wait for messages that the log, as it was found, does not hold; how many these are.
+fn tell_lost(image: &Image, log: &Log) -> Result<usize, Error> {
+    let mut lost = Vec::new();
+    for (stream, topic) in image.topics.iter().filter(|(_, topic)| topic.waits()) {
+        if topic.next.1 > log.end().0 || begins_late(StreamId(*stream), topic, log)? {
+            lost.push(topic.name.as_str());
+        }
     }
-    let shown: Vec<_> = lost.iter().take(SHOWN_MAX).map(|topic| topic.name.as_str()).collect();
-    let needed = lost.iter().map(|topic| topic.floor()).min().unwrap_or(0);
-    let known = lost.iter().map(|topic| topic.next.1).max().unwrap_or(0);
-    tracing::error!(
-        topics = lost.len(),
-        names = shown.join(", "),
-        "messages that wait are not in the log: it holds positions {begin} to {end}, and {needed} to {known} are \
-         asked for. Were files of it removed, is another disk mounted? Stop now and put them back: what is not \
-         there counts as finished as soon as it is read. (A full disk may have refused the last ones.)"
-    );
-    lost.len()
+    if !lost.is_empty() {
+        tracing::error!(
+            topics = lost.len(),
+            names = lost[..lost.len().min(SHOWN_MAX)].join(", "),
+            "messages that wait are not in the log, which holds positions {} to {}. Were files of it removed, is \
+             another disk mounted? Stop now and put them back: what is not there counts as finished as soon as it \
+             is read. (A full disk may have refused the last ones.)",
+            log.status().whole_from.0,
+            log.end().0
+        );
+    }
+    Ok(lost.len())
+}
+
+/// Whether the first message that waits is no more in the log.
+fn begins_late(stream: StreamId, topic: &TopicImage, log: &Log) -> Result<bool, Error> {
+    // Mostly this says enough: everything behind it is kept.
+    if topic.floor() >= log.status().whole_from.0 {
+        return Ok(false);
+    }
+    let mut reader = log.reader(&[stream], Lsn(topic.floor()));
+    loop {
+        let piece = reader.try_next_batch(PIECE_BYTES)?;
+        if piece.is_empty() {
+            return Ok(true);
+        }
+        let messages = piece.iter().filter(|found| found.kind == record::KIND);
+        let first = messages.filter_map(|found| Fields::decode(&mut &found.payload[..])).next();
+        if let Some(first) = first {
+            return Ok(first.seq > topic.first_waiting());
+        }
+    }
 }
 
 /// The snapshot does not fit the log.

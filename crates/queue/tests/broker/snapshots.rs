@@ -288,3 +288,30 @@ async fn segments_that_are_gone_are_told_of_at_the_start() {
         assert_eq!(open(&disk).recovered.incomplete, expected, "{gone:?} of {}", segments.len());
     }
 }
+
+#[tokio::test]
+async fn a_topic_that_was_quiet_while_the_log_was_freed_has_lost_nothing() {
+    let disk = Faulty::new();
+    let house = open(&disk);
+    let (quiet, busy) =
+        (house.broker.topic("quiet").await.unwrap(), house.broker.topic("busy").await.unwrap());
+    let (kept, channel) = (quiet.channel("c").await.unwrap(), busy.channel("c").await.unwrap());
+    publish(&quiet, ["finished"]).await;
+    let mut consumers = [&kept, &channel].map(|of| of.subscribe(subscriber()).unwrap());
+    consumers.iter_mut().for_each(|consumer| consumer.set_ready(100));
+    drain(&mut consumers[0], 1).await;
+    let long = "x".repeat(1_000);
+    for _ in 0..200 {
+        publish(&busy, [&long]).await;
+    }
+    drain(&mut consumers[1], 200).await;
+    house.broker.snapshot().await.unwrap();
+    let freed = || async { (house.log.status().whole_from > Lsn(0)).then_some(()) };
+    base::testkit::eventually(SOON, "the log is freed", freed).await;
+    let disk = disk.crash(Crash::KeepAll);
+    let house = open(&disk);
+    publish(&house.broker.topic("quiet").await.unwrap(), ["waits"]).await;
+    house.broker.snapshot().await.unwrap();
+    let house = open(&disk.crash(Crash::KeepAll));
+    assert_eq!((house.recovered.incomplete, house.recovered.messages), (0, 1));
+}
