@@ -183,7 +183,7 @@ async fn publish(topic: &Topic, messages: VecDeque<Message>, shares: &mut [Share
         origin: Some(Origin { published_ns: message.timestamp_ns }),
         ..NewMessage::default()
     };
-    topic.publish(&messages.iter().map(new).collect::<Vec<_>>())?.await?;
+    topic.publish_taken_over(&messages.iter().map(new).collect::<Vec<_>>())?.await?;
     for (message, seq) in messages.iter().zip(first..) {
         let Destination::Channels(copies) = &message.to else { continue };
         for (channel, share) in shares.iter_mut().enumerate() {

@@ -1,6 +1,8 @@
 //! An nsqd's folder becomes topics and channels.
 use std::path::Path;
 
+use eyrie_queue::Error;
+use eyrie_queue::broker::{Overflow, Policy};
 use eyrie_queue::import::{Begun, Import};
 use log::files::{Crash, Faulty};
 
@@ -89,6 +91,26 @@ async fn a_folder_is_taken_over_once_and_for_all() {
         }
         assert_eq!(house.broker.import(dir.path()).await.unwrap(), None);
         check(&house).await;
+    }
+}
+
+#[tokio::test]
+async fn a_takeover_asks_no_topic_for_room() {
+    for overflow in [Overflow::Reject, Overflow::DropOldest] {
+        // Fewer bytes than one message has, and fewer than all have.
+        for max in [2, 9] {
+            let dir = tempfile::tempdir().unwrap();
+            fill(dir.path());
+            let house = open(&Faulty::new());
+            let topic = house.broker.topic("t").await.unwrap();
+            let policy = Policy { max_bytes: Some(max), overflow, ..Policy::default() };
+            topic.set_policy(policy).await.unwrap();
+            let imported = house.broker.import(dir.path()).await.unwrap().unwrap();
+            assert_eq!((imported.topics, imported.messages), (3, 7), "{overflow:?}, {max}");
+            check(&house).await;
+            let refused = topic.publish(&[text("too long for it")]).unwrap_err();
+            assert!(matches!(refused, Error::BeyondTopic { .. }), "others are asked: {refused}");
+        }
     }
 }
 

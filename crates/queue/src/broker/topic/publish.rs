@@ -20,6 +20,15 @@ const FIELDS_BYTES: usize = 32;
 /// Positions of an ephemeral topic's messages are so far apart.
 const STEP: u64 = 1;
 
+/// Whether a topic's `max_bytes` is for these messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// They are refused, or the oldest are dropped.
+    Bounded,
+    /// They come in whatever there is: they were accepted long ago, by another nsqd.
+    Unbounded,
+}
+
 /// Resolves once the messages are as sure as the topic's level says. They are on their way whether or
 /// not it is awaited.
 #[must_use = "the messages are written either way, but only awaiting it tells when"]
@@ -89,6 +98,21 @@ impl Topic {
         at_least: Durability,
         messages: &[NewMessage],
     ) -> Result<Published, Error> {
+        self.publish_within(Room::Bounded, at_least, messages)
+    }
+
+    /// As [`publish`](Self::publish), but `max_bytes` neither refuses nor drops anything before the next
+    /// publish: whose messages are taken over cannot try later, and the channels do not have their share yet.
+    pub(crate) fn publish_taken_over(&self, messages: &[NewMessage]) -> Result<Published, Error> {
+        self.publish_within(Room::Unbounded, Durability::Memory, messages)
+    }
+
+    fn publish_within(
+        &self,
+        room: Room,
+        at_least: Durability,
+        messages: &[NewMessage],
+    ) -> Result<Published, Error> {
         for message in messages {
             record::check_name("key", message.key.as_deref())?;
             record::check_name("id", message.id.as_deref())?;
@@ -102,7 +126,10 @@ impl Topic {
         let repeated = state.policy.dedup_window.and_then(|_| state.publishes.fresh(messages, now_ms as u64));
         let (fresh, waits) = repeated.unzip();
         let messages = fresh.as_deref().unwrap_or(messages);
-        state.check_room(&self.name, || messages.iter().map(|message| message.body.len() as u64).sum())?;
+        if room == Room::Bounded {
+            state
+                .check_room(&self.name, || messages.iter().map(|message| message.body.len() as u64).sum())?;
+        }
         let mut admitted: Vec<(Message, u64)> = messages
             .iter()
             .zip(state.next_seq..)
@@ -130,7 +157,9 @@ impl Topic {
                     self.ground.config.mem_bytes_max,
                 );
             }
-            state.drop_beyond_max();
+            if room == Room::Bounded {
+                state.drop_beyond_max();
+            }
             return Ok(published);
         }
         if let Some((last, others)) = state.channels.split_last() {
@@ -140,7 +169,9 @@ impl Topic {
             last.admit(admitted.into_iter(), now_ms);
         }
         state.given = (state.next_seq, state.next_position);
-        state.drop_beyond_max();
+        if room == Room::Bounded {
+            state.drop_beyond_max();
+        }
         Ok(published)
     }
 
