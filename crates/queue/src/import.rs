@@ -29,6 +29,7 @@ mod reader;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,10 +49,14 @@ const BEGUN: &str = "nsqd.dat.importing";
 pub struct Import {
     dir: PathBuf,
     list: String,
+    /// Names that older versions had for the list, where they are not it.
+    older: Vec<String>,
     topics: Vec<Topic>,
     queues: Queues,
     complaints: Vec<String>,
     begun: Vec<Begun>,
+    /// By which the list is known after it was renamed.
+    mark: Mark,
     /// Held as nsqd holds it, so that none writes here meanwhile.
     _lock: File,
 }
@@ -65,6 +70,23 @@ pub struct Topic {
     pub paused: bool,
     /// Its channels, in the order [`Copy::channel`] counts them.
     pub channels: Vec<Channel>,
+}
+
+/// What [`BEGUN`] holds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Note {
+    /// The list whose topics these are.
+    list: Mark,
+    topics: Vec<Begun>,
+}
+
+/// By which one list is told from another with the same words, also under another name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    name: String,
+    checksum: u32,
+    /// When it was written, since the epoch; none before it, or where the file system does not know.
+    written: Option<Duration>,
 }
 
 /// A topic that is being taken over.
@@ -104,10 +126,10 @@ impl Import {
             return Ok(None);
         }
         let names = folder::names(dir).map_err(|error| failed(dir, error))?;
-        let Some(list) = folder::list(&names, LIST) else {
+        let Some(list) = folder::list(dir, &names, LIST) else {
             // Who finished and died before this was removed.
             if names.iter().any(|name| name == BEGUN) {
-                std::fs::remove_file(dir.join(BEGUN)).map_err(|error| failed(&dir.join(BEGUN), error))?;
+                forget(dir)?;
             }
             return Ok(None);
         };
@@ -124,12 +146,22 @@ impl Import {
         let queues = Queues::among(dir, &names);
         let known: Vec<_> = topics.iter().flat_map(Topic::queues).collect();
         complaints.extend(queues.complaints(&known));
-        let begun = match std::fs::read(dir.join(BEGUN)) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| failed(&dir.join(BEGUN), error))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(failed(&dir.join(BEGUN), error)),
-        };
-        Ok(Some(Self { dir: dir.to_owned(), list, topics, queues, complaints, begun, _lock: lock }))
+        let mark = Mark::of(&path, &list, &bytes).map_err(|error| failed(&path, error))?;
+        let begun = begun_in(dir)?;
+        // Of several nodes' lists each is taken over at a start of its own.
+        let is_newest = list == LIST;
+        let older = folder::older_lists(&names).filter(|_| is_newest).map(str::to_owned).collect();
+        Ok(Some(Self {
+            dir: dir.to_owned(),
+            list,
+            older,
+            topics,
+            queues,
+            complaints,
+            begun,
+            mark,
+            _lock: lock,
+        }))
     }
 
     /// The topics of somebody who began to take this over and did not come to its end.
@@ -142,7 +174,8 @@ impl Import {
     /// # Errors
     /// [`Error::Import`] if that cannot be written down.
     pub fn begin(&self, topics: &[Begun]) -> Result<(), Error> {
-        let text = serde_json::to_vec(topics).map_err(|error| failed(&self.dir.join(BEGUN), error))?;
+        let note = Note { list: self.mark.clone(), topics: topics.to_vec() };
+        let text = serde_json::to_vec(&note).map_err(|error| failed(&self.dir.join(BEGUN), error))?;
         log::files::replace(&log::files::Disk, &self.dir, BEGUN, &text)
             .map_err(|error| failed(&self.dir.join(BEGUN), error))
     }
@@ -184,16 +217,57 @@ impl Import {
             let dir = File::open(&self.dir).and_then(|dir| dir.sync_all());
             dir.map_err(|error| failed(&self.dir, error))
         };
+        // The next start would take an older list for the folder's; with the newest one still there it does not.
+        self.older.iter().try_for_each(|name| rename(name))?;
         rename(&self.list)?;
         sync()?;
+        // If it stays, the next start removes it, or knows by the renamed list that it is of no use any more.
+        let mut left: Vec<_> = forget(&self.dir).err().map(|error| error.to_string()).into_iter().collect();
         let known: Vec<_> = self.topics.iter().flat_map(Topic::queues).collect();
         let files = self.queues.files_of(&known);
-        let mut left: Vec<_> = files.filter_map(|name| Some(rename(name).err()?.to_string())).collect();
+        left.extend(files.filter_map(|name| Some(rename(name).err()?.to_string())));
         left.extend(sync().err().map(|error| error.to_string()));
-        // If it stays, the next start removes it.
-        let _ = std::fs::remove_file(self.dir.join(BEGUN));
         Ok(left)
     }
+}
+
+impl Mark {
+    fn of(path: &Path, name: &str, bytes: &[u8]) -> std::io::Result<Self> {
+        let written = std::fs::metadata(path)?.modified().ok();
+        let written = written.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        Ok(Self { name: name.to_owned(), checksum: crc32c::crc32c(bytes), written })
+    }
+}
+
+/// The topics of who died over a list that is not done with. Whose list was renamed came to the end: an nsqd
+/// that ran here since has written another list, though it may say the same.
+fn begun_in(dir: &Path) -> Result<Vec<Begun>, Error> {
+    let path = dir.join(BEGUN);
+    let Some(bytes) = read(&path)? else { return Ok(Vec::new()) };
+    let note: Note = serde_json::from_slice(&bytes).map_err(|error| failed(&path, error))?;
+    let done = dir.join(format!("{}{DONE}", note.list.name));
+    let Some(bytes) = read(&done)? else { return Ok(note.topics) };
+    let renamed = Mark::of(&done, &note.list.name, &bytes).map_err(|error| failed(&done, error))?;
+    Ok(if renamed == note.list { Vec::new() } else { note.topics })
+}
+
+/// A file's bytes; none if there is no such file.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(path, error)),
+    }
+}
+
+/// Removes what says that something has begun, if it is there, also from the device.
+fn forget(dir: &Path) -> Result<(), Error> {
+    let path = dir.join(BEGUN);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&path, error)),
+        Ok(()) | Err(_) => {}
+    }
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| failed(dir, error))
 }
 
 impl Topic {

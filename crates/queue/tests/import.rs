@@ -87,6 +87,77 @@ fn topics_channels_and_messages_are_taken_over_once() {
 }
 
 #[test]
+fn what_older_versions_called_the_list_is_done_with_the_list() {
+    // Versions around 1.0 left a link; those before a file that nobody wrote to any more.
+    for is_link in [true, false] {
+        let dir = folder();
+        let older = dir.path().join("nsqd.12.dat");
+        if is_link {
+            std::os::unix::fs::symlink("nsqd.dat", &older).unwrap();
+        } else {
+            std::fs::write(&older, r#"{"topics":[{"name":"old","paused":false,"channels":[]}]}"#).unwrap();
+        }
+        let import = Import::open(dir.path()).unwrap().unwrap();
+        assert_eq!(import.topics()[0].name, "t");
+        assert_eq!(import.finish().unwrap(), Vec::<String>::new());
+        drop(import);
+        assert!(!names(dir.path()).contains(&"nsqd.12.dat".to_owned()), "{:?}", names(dir.path()));
+        assert!(Import::open(dir.path()).unwrap().is_none(), "link: {is_link}");
+    }
+    // A link that was left by who did not know it.
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("nsqd.dat", dir.path().join("nsqd.12.dat")).unwrap();
+    assert!(Import::open(dir.path()).unwrap().is_none());
+}
+
+#[test]
+fn what_began_is_of_no_use_when_it_came_to_the_end() {
+    let dir = folder();
+    let (list, begun) = (dir.path().join("nsqd.dat"), [Begun { name: "t".to_owned(), before: None }]);
+    let note = dir.path().join("nsqd.dat.importing");
+    let import = Import::open(dir.path()).unwrap().unwrap();
+    import.begin(&begun).unwrap();
+    let left_behind = std::fs::read(&note).unwrap();
+    drop(import);
+    // It died half way, and an nsqd that went on with the folder wrote its list again.
+    std::fs::remove_file(&list).unwrap();
+    std::fs::write(&list, format!("{LIST} ")).unwrap();
+    let import = Import::open(dir.path()).unwrap().unwrap();
+    assert_eq!(import.begun(), begun);
+    drop(import);
+    // It died right behind its end; an nsqd began anew with the same topics.
+    std::fs::remove_file(&list).unwrap();
+    std::fs::write(&list, LIST).unwrap();
+    let written = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    std::fs::File::options().write(true).open(&list).unwrap().set_modified(written).unwrap();
+    std::fs::remove_file(&note).unwrap();
+    let import = Import::open(dir.path()).unwrap().unwrap();
+    import.begin(&begun).unwrap();
+    let note_of_it = std::fs::read(&note).unwrap();
+    assert_eq!(import.finish().unwrap(), Vec::<String>::new());
+    drop(import);
+    assert!(!note.exists());
+    std::fs::write(&list, LIST).unwrap();
+    std::fs::write(&note, note_of_it).unwrap();
+    let import = Import::open(dir.path()).unwrap().unwrap();
+    assert!(import.begun().is_empty(), "what the first one brought is nobody's half: {:?}", import.begun());
+    drop(import);
+    // One that died over another list than the one that was renamed, though they say the same.
+    std::fs::write(&note, left_behind).unwrap();
+    assert_eq!(Import::open(dir.path()).unwrap().unwrap().begun(), begun);
+}
+
+#[test]
+fn what_cannot_be_removed_is_told() {
+    let dir = folder();
+    let import = Import::open(dir.path()).unwrap().unwrap();
+    // A folder is no file that could be removed.
+    std::fs::create_dir(dir.path().join("nsqd.dat.importing")).unwrap();
+    let left = import.finish().unwrap();
+    assert!(left.len() == 1 && left[0].contains("nsqd.dat.importing: "), "{left:?}");
+}
+
+#[test]
 fn a_folder_that_is_in_use_or_not_understood_is_refused() {
     let dir = folder();
     let held = Import::open(dir.path()).unwrap().unwrap();

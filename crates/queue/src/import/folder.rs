@@ -37,16 +37,25 @@ pub(super) fn names(dir: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The file with the list of topics: `nsqd.dat`, or what versions before 1.0 called `nsqd.NODE.dat`.
-pub(super) fn list(names: &[String], name: &str) -> Option<String> {
+/// The file with the list of topics: `nsqd.dat`, or what versions before 1.0 called `nsqd.NODE.dat`. Versions
+/// around 1.0 left a link of that name to `nsqd.dat`; one that leads nowhere is no list.
+pub(super) fn list(dir: &Path, names: &[String], name: &str) -> Option<String> {
     if names.iter().any(|found| found == name) {
         return Some(name.to_owned());
     }
-    let is_older = |found: &&String| {
+    let leads_nowhere = |name: &str| {
+        std::fs::metadata(dir.join(name)).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    older_lists(names).find(|name| !leads_nowhere(name)).map(str::to_owned)
+}
+
+/// Names that versions before 1.0 gave to the list.
+pub(super) fn older_lists(names: &[String]) -> impl Iterator<Item = &str> {
+    let is_older = |found: &&str| {
         let node = found.strip_prefix("nsqd.").and_then(|rest| rest.strip_suffix(".dat"));
         node.is_some_and(|node| !node.is_empty() && node.bytes().all(|byte| byte.is_ascii_digit()))
     };
-    names.iter().find(is_older).cloned()
+    names.iter().map(String::as_str).filter(is_older)
 }
 
 impl Queues {
@@ -128,11 +137,17 @@ mod tests {
 
     #[test]
     fn the_list_may_be_of_an_older_version() {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        assert_eq!(list(&names(&["nsqd.12.dat", "nsqd.dat"]), "nsqd.dat").as_deref(), Some("nsqd.dat"));
-        assert_eq!(list(&names(&["nsqd.12.dat"]), "nsqd.dat").as_deref(), Some("nsqd.12.dat"));
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("nsqd.12.dat"), "").unwrap();
+        let found = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            list(dir.path(), &names, "nsqd.dat")
+        };
+        assert_eq!(found(&["nsqd.12.dat", "nsqd.dat"]).as_deref(), Some("nsqd.dat"));
+        assert_eq!(found(&["nsqd.12.dat"]).as_deref(), Some("nsqd.12.dat"));
         for none in ["nsqd.dat.imported", "nsqd.x.dat", "nsqd..dat"] {
-            assert_eq!(list(&names(&[none]), "nsqd.dat"), None, "{none}");
+            std::fs::write(dir.path().join(none), "").unwrap();
+            assert_eq!(found(&[none]), None, "{none}");
         }
     }
 }
