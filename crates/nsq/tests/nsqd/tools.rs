@@ -246,3 +246,21 @@ async fn to_nsq_names_what_is_too_big_and_publishes_the_rest() {
     assert_eq!(house.stats("topic=t").await["topics"][0]["depth"], 3);
     house.running.close().await.expect("closed");
 }
+
+#[tokio::test]
+async fn to_nsq_names_what_no_room_in_the_topic_is_enough_for() {
+    let house = House::open().await;
+    let rules = br#"{"max_bytes":20,"overflow":"reject"}"#;
+    assert_eq!(house.ask("PUT", "/topic/policy?topic=t", rules).await.status, 200);
+    let options = to_nsq_stdin::Options {
+        topic: "t".to_owned(),
+        nsqd_tcp_addresses: vec![tcp(&house)],
+        ..to_nsq_stdin::Options::default()
+    };
+    let work = TaskGroup::new();
+    let input = BufReader::new(Cursor::new(format!("one\n{}\ntwo\nthree", "y".repeat(21))));
+    let ended = to_nsq_stdin::run(options, input, work.stop_signal()).await;
+    assert_eq!(ended, Err("1 of 4 lines were not published".to_owned()));
+    assert_eq!(house.stats("topic=t").await["topics"][0]["depth"], 3);
+    house.running.close().await.expect("closed");
+}

@@ -93,6 +93,11 @@ impl Connection {
             Err(error @ (Error::Reserved(_) | Error::Name(_))) => {
                 Err(Refusal::fatal("E_BAD_TOPIC", format!("{command} {error}")))
             }
+            // It is about the message: others fit, and none behind it was read.
+            Err(error @ Error::BeyondTopic { .. }) => {
+                let code = if command == "MPUB" { "E_BAD_BODY" } else { "E_BAD_MESSAGE" };
+                Err(Refusal::fatal(code, format!("{command} {error}")))
+            }
             Err(error) => Err(Refusal::publish_failed(command, error)),
         }
     }
