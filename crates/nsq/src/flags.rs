@@ -53,15 +53,25 @@ pub trait Options: Default + Send + Sync + 'static {
 /// Whether it has the form `<addr>:<port>`. Whether there is such a host is not asked: it may come later.
 pub(crate) fn is_address(text: &str) -> bool {
     let is_host = |host: &str| !host.is_empty() && (!host.contains([':', '/']) || host.starts_with('['));
-    text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok())
+    !text.contains(char::is_whitespace)
+        && text.rsplit_once(':').is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok())
 }
 
 /// Whether it is the URL of a web server.
 pub(crate) fn is_url(text: &str) -> bool {
     let Ok(url) = text.parse::<http::Uri>() else { return false };
-    let port = url.authority().and_then(|all| all.as_str().rsplit_once(':')).map(|(_, port)| port);
+    let host = url.authority().and_then(|all| all.as_str().rsplit('@').next()).unwrap_or_default();
+    let port = host.rsplit_once(':').map(|(_, port)| port);
     let fits = |port: &str| port.ends_with(']') || port.parse::<u16>().is_ok();
-    matches!(url.scheme_str(), Some("http" | "https")) && port.is_none_or(fits)
+    let has_host = url.host().is_some_and(|host| !host.is_empty());
+    has_host && matches!(url.scheme_str(), Some("http" | "https")) && port.is_none_or(fits)
+}
+
+/// An address as errors and logs may show it: `...@` for a user and password.
+pub(crate) fn without_user(address: &str) -> Cow<'_, str> {
+    let Some((before, host)) = address.rsplit_once('@') else { return address.into() };
+    let scheme = before.find("://").map_or("", |at| &before[..at + 3]);
+    format!("{scheme}...@{host}").into()
 }
 
 /// Refuses what can never be reached, before anything tries again and again. `advice` says what to write.
@@ -72,7 +82,8 @@ pub(crate) fn require_addresses(
     advice: &str,
 ) -> Result<(), String> {
     let wrong = given.iter().find(|address| !is_right(address));
-    wrong.map_or(Ok(()), |wrong| Err(format!("{flag}: `{wrong}` cannot be reached; {advice}")))
+    wrong
+        .map_or(Ok(()), |wrong| Err(format!("{flag}: `{}` cannot be reached; {advice}", without_user(wrong))))
 }
 
 /// One flag of `O`. Made by [`flag!`](crate::flag) and [`Flag::deprecated`].
@@ -85,6 +96,8 @@ pub struct Flag<O> {
     renamed: Option<&'static str>,
     /// What is said when somebody gives it although it does nothing here.
     note: Option<&'static str>,
+    /// Whether it lets fewer in when it says something.
+    guards: bool,
     slot: Slot<O>,
 }
 
@@ -100,12 +113,12 @@ enum Slot<O> {
 impl<O> Flag<O> {
     /// A flag over a field.
     pub const fn new(name: &'static str, help: &'static str, get: Get<O>, get_mut: GetMut<O>) -> Self {
-        Self { name, help, renamed: None, note: None, slot: Slot::Field(get, get_mut) }
+        Self { name, help, renamed: None, note: None, guards: false, slot: Slot::Field(get, get_mut) }
     }
 
     /// A switch that once meant something; `advice` says what to do instead.
     pub const fn deprecated(name: &'static str, advice: &'static str) -> Self {
-        Self { name, help: advice, renamed: None, note: Some(advice), slot: Slot::Nothing }
+        Self { name, help: advice, renamed: None, note: Some(advice), guards: false, slot: Slot::Nothing }
     }
 
     /// The same flag under another name in the file.
@@ -117,6 +130,13 @@ impl<O> Flag<O> {
     /// The same flag, taken and kept but without effect; `why` is said in the log.
     pub const fn without_effect(mut self, why: &'static str) -> Self {
         self.note = Some(why);
+        self
+    }
+
+    /// The same flag over a list that lets everybody in where it has no entry: given, but with none that is not
+    /// empty (a variable of a script that is not set), it keeps one, which is nobody's name or address.
+    pub const fn guarding(mut self) -> Self {
+        self.guards = true;
         self
     }
 

@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderValue, StatusCode, Uri};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::rates::Of;
@@ -57,14 +55,7 @@ impl Graphite {
         };
         let mut headers = Vec::new();
         if let Some(user) = user {
-            // `user` alone has an empty password.
-            let (name, password) = user.split_once(':').unwrap_or((user, ""));
-            let mut pair: Vec<u8> = percent_decode_str(name).collect();
-            pair.push(b':');
-            pair.extend(percent_decode_str(password));
-            let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).ok()?;
-            value.set_sensitive(true);
-            headers.push((header::AUTHORIZATION, value));
+            headers.push((header::AUTHORIZATION, client::basic(user)?));
         }
         let path = url.path().trim_end_matches('/').to_owned();
         Some(Self { root: format!("{scheme}://{host}"), path, headers })
@@ -191,6 +182,9 @@ pub(super) async fn render(State(admin): State<Admin>, request: Request) -> Resu
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn options(url: &str) -> Options {

@@ -127,7 +127,8 @@ static FLAGS: &[Flag<Options>] = &[
     flag!(Options.notification_http_endpoint, "notification-http-endpoint", "a URL that is told, by POST, what admins do"),
     flag!(Options.acl_http_header, "acl-http-header", "the HTTP header with the user's name"),
     flag!(Options.admin_users, "admin-user", "somebody who may change things, by --acl-http-header; may be given many times, everybody may if never")
-        .in_file("admin_users"),
+        .in_file("admin_users")
+        .guarding(),
 ];
 
 #[cfg(test)]

@@ -53,6 +53,11 @@ pub fn parse<O: Options>(words: impl IntoIterator<Item = String>) -> Result<Give
             .map_err(|error| Stop::Refused(format!("{path}: {error}")))?;
     }
     read.given.write(&mut options).map_err(|(_, error)| Stop::Refused(error))?;
+    for flag in O::flags() {
+        if let Some(value) = flag.value_mut(&mut options) {
+            value.drop_empty(flag.guards);
+        }
+    }
     remarks.extend(read.given.flags().filter_map(Flag::remark));
     if O::REFUSES_WORDS && !read.words.is_empty() {
         return Err(Stop::Refused(format!("unknown arguments: [{}]", read.words.join(" "))));

@@ -32,6 +32,10 @@ pub trait Value {
     /// Forgets what is there, before the first of flags that repeat.
     fn clear(&mut self) {}
 
+    /// Forgets entries of a list that say nothing; the last of them is kept if there are no others and the list
+    /// `guards` something.
+    fn drop_empty(&mut self, _guards: bool) {}
+
     /// As `/config/NAME` answers it.
     fn json(&self) -> serde_json::Value;
 
@@ -234,14 +238,14 @@ impl Value for Vec<String> {
     }
 
     fn set(&mut self, text: &str) -> Result<(), String> {
-        self.push(text.to_owned());
+        self.push(text.trim().to_owned());
         Ok(())
     }
 
     fn set_toml(&mut self, value: &Toml) -> Result<(), String> {
-        let text = |value: &Toml| value.as_str().map(str::to_owned);
+        let text = |value: &Toml| value.as_str().map(|text| text.trim().to_owned());
         *self = match value {
-            Toml::String(text) => text.split(',').map(str::to_owned).collect(),
+            Toml::String(text) => text.split(',').map(|part| part.trim().to_owned()).collect(),
             Toml::Array(values) => values
                 .iter()
                 .map(|value| text(value).ok_or_else(|| format!("expected strings, found {value}")))
@@ -253,6 +257,14 @@ impl Value for Vec<String> {
 
     fn clear(&mut self) {
         Self::clear(self);
+    }
+
+    fn drop_empty(&mut self, guards: bool) {
+        if !guards || self.iter().any(|entry| !entry.is_empty()) {
+            self.retain(|entry| !entry.is_empty());
+        } else {
+            self.truncate(1);
+        }
     }
 
     fn json(&self) -> serde_json::Value {

@@ -4,8 +4,10 @@ mod tls;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -13,6 +15,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -272,10 +275,27 @@ fn parse(url: &str) -> Result<Uri, Error> {
 
 fn build(method: Method, uri: Uri, headers: &[(HeaderName, HeaderValue)], body: Bytes) -> Request<Bytes> {
     let mut request = Request::new(body);
+    if let Some((user, _)) = uri.authority().and_then(|all| all.as_str().rsplit_once('@'))
+        && !headers.iter().any(|(name, _)| name == AUTHORIZATION)
+        && let Some(value) = basic(user)
+    {
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     request.headers_mut().extend(headers.iter().cloned());
     request
+}
+
+/// What `Authorization` says for the `user:password` of a URL; `user` alone has an empty password.
+pub(crate) fn basic(user: &str) -> Option<HeaderValue> {
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let mut pair: Vec<u8> = percent_decode_str(name).collect();
+    pair.push(b':');
+    pair.extend(percent_decode_str(password));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// Why an exchange failed, in words; what answers without speaking HTTP is most often the other port.

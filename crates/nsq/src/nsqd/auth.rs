@@ -6,7 +6,7 @@
 mod authority;
 mod grants;
 
-pub use authority::{Authority, Denied, Query};
+pub use authority::{Authority, Denied, Query, url};
 pub use grants::{Grants, Unfit};
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub use queue::Durability;
 
 use crate::flag;
 use crate::flags::{self, Flag, is_address, is_url, require_addresses};
+use crate::nsqd::auth;
 use crate::wire::TlsVersion;
 use crate::{host, logging::Level};
 
@@ -210,7 +211,7 @@ impl flags::Options for Options {
             !self.http_auth || !self.auth_http_addresses.is_empty(),
             "--http-auth needs --auth-http-address: whom is it to ask?",
         )?;
-        let is_server = |text: &str| if text.contains("://") { is_url(text) } else { is_address(text) };
+        let is_server = |text: &str| is_url(&auth::url(text));
         require_addresses(
             "--lookupd-tcp-address",
             &self.lookupd_tcp_addresses,
@@ -249,7 +250,8 @@ static FLAGS: &[Flag<Options>] = &[
     flag!(Options.lookupd_tcp_addresses, "lookupd-tcp-address", "a lookupd to register with; may be given many times")
         .in_file("nsqlookupd_tcp_addresses"),
     flag!(Options.auth_http_addresses, "auth-http-address", "an auth server, <addr>:<port> or a URL; may be given many times")
-        .in_file("auth_http_addresses"),
+        .in_file("auth_http_addresses")
+        .guarding(),
     flag!(Options.auth_http_request_method, "auth-http-request-method", "how auth servers are asked: get or post"),
     flag!(Options.http_auth, "http-auth", "ask the auth servers about HTTP requests too, by the secret they bear (Eyrie's own)"),
     flag!(Options.http_client_connect_timeout, "http-client-connect-timeout", "how long to wait for an HTTP server to accept"),

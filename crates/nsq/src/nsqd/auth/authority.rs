@@ -7,6 +7,7 @@ use http::StatusCode;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::grants::{Grants, Unfit};
+use crate::flags::without_user;
 use crate::http::{Client, client};
 
 /// What Go's url.QueryEscape leaves alone.
@@ -84,8 +85,9 @@ impl Authority {
                 Err(failure) => {
                     is_refused |= failure.is_refusal();
                     // The address that was asked has the secret in it.
-                    let reason = failure.to_string().replace(&query.form(), "...");
-                    failures.push(format!("failed to query {address} - {reason}"));
+                    let shown = without_user(address);
+                    let reason = failure.to_string().replace(&query.form(), "...").replace(address, &shown);
+                    failures.push(format!("failed to query {shown} - {reason}"));
                 }
             }
         }
@@ -94,7 +96,7 @@ impl Authority {
     }
 
     async fn ask_one(&self, address: &str, query: Query<'_>) -> Result<Grants, Failure> {
-        let url = if address.contains("://") { address.to_owned() } else { format!("http://{address}/auth") };
+        let url = url(address);
         let form = query.form();
         let answer = if self.post {
             let kind = Some("application/x-www-form-urlencoded");
@@ -104,6 +106,11 @@ impl Authority {
         };
         Ok(Grants::read(&answer, Instant::now())?)
     }
+}
+
+/// Where the authority at an address is asked: an address may be a URL already.
+pub fn url(address: &str) -> String {
+    if address.contains("://") { address.to_owned() } else { format!("http://{address}/auth") }
 }
 
 impl Query<'_> {

@@ -51,6 +51,35 @@ async fn asks_as_nsqd_does() {
     assert_eq!(*asked.lock().unwrap(), [format!("GET /auth?{form} "), format!("POST /who {form}")]);
 }
 
+/// The user and password of a URL go to the authority and into no reason.
+#[tokio::test]
+async fn an_authority_may_want_a_password() {
+    let tasks = TaskGroup::new();
+    let router = Router::new().fallback(async |request: Request| {
+        let said = request.headers().get(http::header::AUTHORIZATION).cloned();
+        let known = said.is_some_and(|said| said == "Basic dXNlcjpwQHc=");
+        if known { (StatusCode::OK, ANSWER) } else { (StatusCode::INTERNAL_SERVER_ERROR, "who?") }
+    });
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.address();
+    let stop = tasks.stop_signal();
+    tasks.spawn("authority", async move {
+        serve(listener, router, stop, Limits::default()).await;
+    });
+    for post in [false, true] {
+        asking(vec![format!("http://user:p%40w@{host}/auth")], post).ask(QUERY).await.unwrap();
+        asking(vec![format!("user:p%40w@{host}")], post).ask(QUERY).await.unwrap();
+        for (address, shown) in [
+            (format!("http://user:other@{host}/auth"), format!("http://...@{host}/auth")),
+            ("http://user:other@a b/".to_owned(), "http://...@a b/".to_owned()),
+        ] {
+            let denied = asking(vec![address], post).ask(QUERY).await.unwrap_err().to_string();
+            assert!(denied.contains(&format!("failed to query {shown} - ")), "{denied}");
+            assert!(!denied.contains("other"), "{denied}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn asks_the_next_one_and_says_why_none_answered() {
     let tasks = TaskGroup::new();

@@ -129,24 +129,73 @@ fn values_that_cannot_be_right_are_refused() {
     check("-auth-http-request-method=put", "--auth-http-request-method must be get or post");
     check("-tls-client-auth-policy=ask", "--tls-client-auth-policy must be require or require-verify");
     let lookupd = "write <addr>:<port> with the TCP port of a nsqlookupd, such as 127.0.0.1:4160";
-    for wrong in ["foo", ":4160", "foo:", "foo:70000", "http://foo:4160", "::1:4160"] {
+    for wrong in ["foo", ":4160", "foo:", "foo:70000", "http://foo:4160", "::1:4160", "a b:4160", "a:1, b:1"]
+    {
         let expected = format!("--lookupd-tcp-address: `{wrong}` cannot be reached; {lookupd}");
         check(&format!("-lookupd-tcp-address={wrong}"), &expected);
     }
     let auth = "write <addr>:<port>, such as 127.0.0.1:4181, or a whole URL";
-    for wrong in ["foo", "http://x:y:z/", "http://x:y/", "http://", "ftp://x/"] {
+    for wrong in
+        ["", ":4181", "foo:", "a b", "http://x:y:z/", "http://x:y/", "http://", "http://:80/", "ftp://x/"]
+    {
         let expected = format!("--auth-http-address: `{wrong}` cannot be reached; {auth}");
+        check(&format!("-auth-http-address={wrong}"), &expected);
+    }
+    for (wrong, shown) in
+        [("http://u:pw@x:y/", "http://...@x:y/"), ("u:p@w@a b", "...@a b"), ("ftp://u:p/w@x", "ftp://...@x")]
+    {
+        let expected = format!("--auth-http-address: `{shown}` cannot be reached; {auth}");
         check(&format!("-auth-http-address={wrong}"), &expected);
     }
     for right in ["-lookupd-tcp-address=[::1]:4160", "-lookupd-tcp-address=no.such.host:4160"] {
         assert!(given(&[right]).is_ok(), "{right}");
     }
-    for right in ["a:4181", "http://a", "https://a:4181/v1/auth?of=nsq", "http://[::1]/", "http://[::1]:80/"]
-    {
+    for right in [
+        "a:4181",
+        "auth.internal",
+        "http://a",
+        "https://a:4181/v1/auth?of=nsq",
+        "http://[::1]/",
+        "http://[::1]:80/",
+        "http://user:pw@auth.internal/auth",
+        "http://user:pw@[::1]:80/",
+        "user:pw@auth.internal",
+    ] {
         assert!(given(&[&format!("-auth-http-address={right}")]).is_ok(), "{right}");
     }
     check("-enable-experiment=x", "--enable-experiment: there is no `x`");
     assert!(matches!(given(&["-durability=quorum"]), Err(Stop::Misused(_))));
+}
+
+/// A variable of a script that is not set names nobody; where that would let everybody in, nsqd does not start.
+#[test]
+fn entries_that_say_nothing_are_left_out() {
+    let lookupds = |words: &[&str]| given(words).expect("well").lookupd_tcp_addresses;
+    let one = "-lookupd-tcp-address=a:4160";
+    assert!(lookupds(&["-lookupd-tcp-address="]).is_empty());
+    assert_eq!(
+        lookupds(&["-lookupd-tcp-address=", one, "-lookupd-tcp-address= b:4160 "]),
+        ["a:4160", "b:4160"]
+    );
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("UTF-8");
+    let check = |text: &str, expected: &[&str]| {
+        std::fs::write(file.path(), format!("nsqlookupd_tcp_addresses = {text}")).expect("written");
+        assert_eq!(lookupds(&["-config", path]), expected, "{text}");
+    };
+    check("\"\"", &[]);
+    check("\"a:4160,\"", &["a:4160"]);
+    check("\"a:4160, b:4160\"", &["a:4160", "b:4160"]);
+    check("[\"\", \" a:4160\"]", &["a:4160"]);
+    let auth = |text: &str| {
+        std::fs::write(file.path(), format!("auth_http_addresses = {text}")).expect("written");
+        given(&["-config", path]).map(|options| options.auth_http_addresses)
+    };
+    assert_eq!(auth("\"a, b:4181,\""), Ok(vec!["a".to_owned(), "b:4181".to_owned()]));
+    assert_eq!(auth("[]"), Ok(Vec::new()));
+    for guards_nothing in ["\"\"", "\" ,\"", "[\"\"]"] {
+        assert!(matches!(auth(guards_nothing), Err(Stop::Refused(_))), "{guards_nothing}");
+    }
 }
 
 /// The names that NSQ's sample file uses.
