@@ -139,6 +139,32 @@ async fn dead_letters_that_do_not_fit_together_are_moved_as_they_fit() {
 }
 
 #[tokio::test]
+async fn a_letter_that_its_topic_may_never_hold_is_kept_and_lets_others_go() {
+    for overflow in [Overflow::DropOldest, Overflow::Reject] {
+        let house = open(&Faulty::new());
+        let topic = house.broker.topic("t").await.unwrap();
+        let channel = topic.channel("c").await.unwrap();
+        ask(&topic, Policy { dead_letter_after: Some(1), ..Policy::default() }).await;
+        let dead = house.broker.topic("t.c.dead").await.unwrap();
+        let mut undertaker = dead.channel("u").await.unwrap().subscribe(subscriber()).unwrap();
+        undertaker.set_ready(1);
+        ask(&dead, Policy { max_bytes: Some(10), overflow, ..Policy::default() }).await;
+        let die = async |bodies: &[&str]| {
+            publish(&topic, bodies.iter().copied()).await;
+            let mut dying = channel.subscribe(subscriber()).unwrap();
+            dying.set_ready(9);
+            hold(&mut dying, bodies.len()).await;
+        };
+        die(&["longer than all", "aaaa", "too long as well", "bbbb"]).await;
+        assert_eq!(drain(&mut undertaker, 2).await, ["aaaa", "bbbb"]);
+        die(&["cccc"]).await;
+        assert_eq!(drain(&mut undertaker, 1).await, ["cccc"]);
+        nothing(&mut undertaker).await;
+        assert_eq!(channel.stats().depth, 2, "they are not lost");
+    }
+}
+
+#[tokio::test]
 async fn nobody_waits_for_a_topic_that_is_read_for_its_new_policy() {
     let disk = Faulty::new();
     let house = open(&disk);

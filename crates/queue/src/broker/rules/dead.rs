@@ -6,8 +6,9 @@
 //! move the letter once more, and never loses it. Its attempts begin anew: there it was never tried, and clients finish by
 //! themselves what was tried too often. How often it failed before is what the policy says.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base::ErrorKind;
 use log::Durability;
@@ -56,16 +57,28 @@ where
 {
     let stop = channel.ground.tasks.stop_signal();
     let (mut again, mut most) = (AGAIN, AT_ONCE);
+    // Letters that their topic may never hold let the others go before them.
+    let (mut beyond, mut beyond_since) = (HashSet::new(), Instant::now());
     loop {
+        if beyond_since.elapsed() >= AGAIN_MAX {
+            // Its rules may have changed.
+            beyond.clear();
+        }
         let letters = {
             let mut state = channel.state.lock();
-            let letters = some(state.core.rules.dead(), most);
-            if letters.is_empty() || state.core.is_closed {
+            let dead = state.core.rules.dead();
+            if dead.is_empty() || state.core.is_closed {
                 state.is_burying = false;
                 return;
             }
-            letters
+            some(dead.iter().filter(|letter| !beyond.contains(&letter.seq)), most)
         };
+        if letters.is_empty() {
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => continue,
+                () = stop.requested() => return,
+            }
+        }
         // In a task of its own: a panic in it is tried again as an error is.
         match tokio::spawn(bury(channel.clone(), letters.clone())).await {
             Ok(Ok(())) => {
@@ -80,6 +93,14 @@ where
                 if matches!(error.kind(), ErrorKind::Busy | ErrorKind::Invalid) && letters.len() > 1 =>
             {
                 most = letters.len() / 2;
+                continue;
+            }
+            Ok(Err(error @ Error::BeyondTopic { .. })) => {
+                if beyond.is_empty() {
+                    beyond_since = Instant::now();
+                    tracing::warn!(%error, channel = channel.name(), "a dead letter waits, others go before it");
+                }
+                beyond.extend(letters.iter().map(|letter| letter.seq));
                 continue;
             }
             Ok(Err(error)) => {
