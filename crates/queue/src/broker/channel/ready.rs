@@ -18,11 +18,23 @@ pub(crate) struct Ready {
     late_from: u64,
     /// None expires before.
     expires_ms: i64,
+    /// The first so many were looked at for whether they have expired, and the look goes on behind them.
+    looked: usize,
+    /// None of those expires before.
+    looked_ms: i64,
 }
 
 impl Default for Ready {
     fn default() -> Self {
-        Self { queue: VecDeque::new(), bytes: 0, end: 0, late_from: u64::MAX, expires_ms: i64::MAX }
+        Self {
+            queue: VecDeque::new(),
+            bytes: 0,
+            end: 0,
+            late_from: u64::MAX,
+            expires_ms: i64::MAX,
+            looked: 0,
+            looked_ms: i64::MAX,
+        }
     }
 }
 
@@ -60,23 +72,27 @@ impl Ready {
             self.late_from = 0;
         }
         self.note(&message);
+        if self.looked > 0 {
+            // The look does not come back to it.
+            self.looked += 1;
+            self.looked_ms = self.looked_ms.min(expiry_ms(&message));
+        }
         self.queue.push_front(message);
     }
 
     fn note(&mut self, message: &Message) {
         self.end = self.end.max(message.seq + 1);
         self.bytes += message.body.len();
-        if message.expires_ms != 0 {
-            self.expires_ms = self.expires_ms.min(message.expires_ms);
-        }
+        self.expires_ms = self.expires_ms.min(expiry_ms(message));
     }
 
     /// Takes the first one.
     pub(crate) fn pop_front(&mut self) -> Option<Message> {
         let message = self.queue.pop_front()?;
         self.bytes -= message.body.len();
+        self.looked = self.looked.saturating_sub(1);
         if self.queue.is_empty() {
-            (self.end, self.late_from, self.expires_ms) = (0, u64::MAX, i64::MAX);
+            *self = Self { queue: std::mem::take(&mut self.queue), ..Self::default() };
         }
         Some(message)
     }
@@ -86,29 +102,40 @@ impl Ready {
         self.expires_ms <= now_ms
     }
 
-    /// Takes those out that have expired, of the first so many. Returns their numbers.
+    /// Looks at so many at most, goes on there next time, and takes those out that have expired. Returns
+    /// their numbers. Once it has looked at all it knows when the next one expires.
     pub(crate) fn take_expired(&mut self, now_ms: i64, count_max: usize) -> Vec<u64> {
         let mut expired = Vec::new();
         if !self.may_have_expired(now_ms) {
             return expired;
         }
-        if self.queue.len() <= count_max {
-            self.expires_ms = i64::MAX;
-        }
-        let first: Vec<_> = self.queue.drain(..count_max.min(self.queue.len())).collect();
-        for message in first.into_iter().rev() {
+        let from = self.looked;
+        let end = from.saturating_add(count_max).min(self.queue.len());
+        let mut stay = from;
+        for at in from..end {
+            let message = &self.queue[at];
             if message.has_expired(now_ms) {
                 self.bytes -= message.body.len();
                 expired.push(message.seq);
                 continue;
             }
-            if message.expires_ms != 0 {
-                self.expires_ms = self.expires_ms.min(message.expires_ms);
+            self.looked_ms = self.looked_ms.min(expiry_ms(message));
+            if stay < at {
+                self.queue.swap(stay, at);
             }
-            self.queue.push_front(message);
+            stay += 1;
         }
-        expired.reverse();
+        self.queue.drain(stay..end);
+        self.looked = stay;
+        if stay == self.queue.len() {
+            self.expires_ms = self.looked_ms;
+            self.look_anew();
+        }
         expired
+    }
+
+    fn look_anew(&mut self) {
+        (self.looked, self.looked_ms) = (0, i64::MAX);
     }
 
     /// Drops the messages below a number. Looks at all others only if one of them may have come back.
@@ -123,6 +150,7 @@ impl Ready {
 
     /// Drops the messages of these numbers.
     pub(crate) fn drop_range(&mut self, range: &Range<u64>) {
+        self.look_anew();
         (self.end, self.late_from) = (0, u64::MAX);
         self.queue.retain(|message| {
             let stays = !range.contains(&message.seq);
@@ -136,6 +164,11 @@ impl Ready {
             stays
         });
     }
+}
+
+/// When the message expires, at the end of time if never.
+fn expiry_ms(message: &Message) -> i64 {
+    if message.expires_ms == 0 { i64::MAX } else { message.expires_ms }
 }
 
 #[cfg(test)]
@@ -170,7 +203,75 @@ mod tests {
         assert_eq!((ready.len(), ready.late_from), (95, u64::MAX));
     }
 
+    fn expiring(seq: u64, expires_ms: i64) -> Message {
+        Message { expires_ms, ..message(seq) }
+    }
+
+    #[test]
+    fn a_look_for_what_has_expired_goes_on_where_it_ended_and_is_not_repeated_for_nothing() {
+        let mut ready = Ready::default();
+        (0..25).for_each(|seq| ready.push_back(expiring(seq, if seq == 20 { 100 } else { 1_000 })));
+        assert!(!ready.may_have_expired(99) && ready.may_have_expired(100));
+        assert!(ready.take_expired(100, 10).is_empty());
+        ready.push_front(expiring(30, 500));
+        ready.pop_front();
+        ready.push_front(expiring(31, 600));
+        assert!(ready.take_expired(100, 10).is_empty());
+        assert_eq!(ready.take_expired(100, 10), [20]);
+        assert!(!ready.may_have_expired(499), "there is nothing to look for");
+        let found: Vec<_> = (0..6).flat_map(|_| ready.take_expired(600, 10)).collect();
+        assert_eq!(found, [31]);
+        assert!(!ready.may_have_expired(999) && ready.may_have_expired(1_000));
+        assert_eq!((ready.len(), ready.bytes()), (24, 96));
+    }
+
     proptest! {
+        #[test]
+        fn what_has_expired_is_found_wherever_it_stands(
+            steps in proptest::collection::vec((0u8..9, 0i64..30), 1..120),
+        ) {
+            let (mut ready, mut model) = (Ready::default(), VecDeque::<(u64, i64)>::new());
+            let has_expired = |of: &(u64, i64), now_ms| of.1 != 0 && of.1 <= now_ms;
+            let mut now_ms = 0;
+            for ((what, number), seq) in steps.into_iter().zip(1_000..) {
+                let expires_ms = if number == 0 { 0 } else { now_ms + number };
+                match what {
+                    0..=3 => {
+                        ready.push_back(expiring(seq, expires_ms));
+                        model.push_back((seq, expires_ms));
+                    }
+                    4 => {
+                        ready.push_front(expiring(seq, expires_ms));
+                        model.push_front((seq, expires_ms));
+                    }
+                    5 => prop_assert_eq!(ready.pop_front().map(|of| of.seq), model.pop_front().map(|of| of.0)),
+                    6 => {
+                        let upto = 1_000 + number as u64;
+                        ready.drop_below(upto);
+                        model.retain(|of| of.0 >= upto);
+                    }
+                    _ => {
+                        now_ms += number / 3;
+                        for seq in ready.take_expired(now_ms, 4) {
+                            let at = model.iter().position(|of| of.0 == seq);
+                            let taken = at.and_then(|at| model.remove(at));
+                            prop_assert!(taken.is_some_and(|of| has_expired(&of, now_ms)));
+                        }
+                    }
+                }
+                let may_have_expired = ready.may_have_expired(now_ms);
+                prop_assert!(may_have_expired || !model.iter().any(|of| has_expired(of, now_ms)));
+                prop_assert!(ready.iter().map(|message| message.seq).eq(model.iter().map(|of| of.0)));
+                prop_assert_eq!(ready.bytes(), model.len() * 4);
+            }
+            // What was under way, and once more.
+            for _ in 0..2 * (model.len() / 4 + 1) {
+                ready.take_expired(now_ms, 4);
+            }
+            prop_assert!(!ready.may_have_expired(now_ms));
+            prop_assert!(!ready.iter().any(|message| message.has_expired(now_ms)));
+        }
+
         #[test]
         fn it_is_a_queue(steps in proptest::collection::vec((0u8..8, 0u64..60), 1..120)) {
             let (mut ready, mut model) = (Ready::default(), VecDeque::new());

@@ -18,7 +18,7 @@ use crate::broker::dedup::Dedup;
 use crate::broker::message::Message;
 use crate::broker::policy::{Overflow, Policy};
 use crate::broker::ranges::RangeSet;
-use crate::broker::topic::State;
+use crate::broker::topic::{State, Topic};
 use crate::broker::{Broker, Inner};
 
 /// Of what waits so many ranges are reckoned one by one; the rest counts as one, with what is finished in it.
@@ -134,16 +134,6 @@ impl State {
         self.given = self.given.max(mark);
     }
 
-    /// Passes over messages whose own time is over, as a consumer would.
-    pub(crate) fn pass_over_expired(&self, now_ms: i64) {
-        for channel in &self.channels {
-            let is_any = channel.state.lock().core.may_pass_over(now_ms);
-            if is_any {
-                channel.change(|of| of.core.pass_over_expired(now_ms));
-            }
-        }
-    }
-
     /// Nothing at or behind this position may be freed, because the policy keeps it.
     pub(crate) fn kept_from(&self, now_ms: i64) -> u64 {
         let (Some(retain), Some(milestones)) = (self.policy.retain, &self.milestones) else {
@@ -189,10 +179,58 @@ pub(crate) async fn sweep(broker: Weak<Inner>, stop: Stop) {
         }
         let Some(broker) = broker.upgrade().map(Broker) else { return };
         for topic in broker.topics() {
-            let now_ms = topic.ground.clock.steady().millis();
-            let mut state = topic.state.lock();
-            state.drop_expired(now_ms);
-            state.pass_over_expired(now_ms);
+            sweep_topic(&topic).await;
         }
+    }
+}
+
+/// Drops what is too old by the topic's rules, and then passes over messages whose own time is over, as a
+/// consumer would. Channels do that one by one, when publishers can go on, and let others have their turn.
+async fn sweep_topic(topic: &Topic) {
+    let now_ms = topic.ground.clock.steady().millis();
+    let channels = {
+        let mut state = topic.state.lock();
+        state.drop_expired(now_ms);
+        state.channels.clone()
+    };
+    for channel in channels {
+        let is_any = channel.state.lock().core.may_pass_over(now_ms);
+        if is_any {
+            channel.change(|of| of.core.pass_over_expired(now_ms));
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::broker::{Config, testkit};
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn nobody_waits_for_a_topic_whose_channels_look_for_what_has_expired() {
+        let broker = testkit::broker(Config::default());
+        let topic = broker.topic("t").await.unwrap();
+        let channel = topic.channel("c").await.unwrap();
+        let others = Arc::strong_count(&channel);
+        let swept = topic.clone();
+        let (sweeping, has_begun) = {
+            let held = channel.state.lock();
+            let sweeping = tokio::spawn(async move { sweep_topic(&swept).await });
+            // It stands before the channel that is held here, for as long as that is.
+            let (started, patience) = (Instant::now(), Duration::from_secs(10));
+            let mut has_begun = false;
+            while !has_begun && started.elapsed() < patience {
+                drop(topic.state.try_lock_for(patience).expect("the topic is free meanwhile"));
+                has_begun = Arc::strong_count(&channel) > others;
+                std::thread::yield_now();
+            }
+            drop(held);
+            (sweeping, has_begun)
+        };
+        sweeping.await.unwrap();
+        assert!(has_begun);
     }
 }

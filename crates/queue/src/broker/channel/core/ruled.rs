@@ -27,7 +27,7 @@ impl Core {
 
     /// Whether there may be something for [`pass_over_expired`](Self::pass_over_expired).
     pub(crate) fn may_pass_over(&self, now_ms: i64) -> bool {
-        self.ready.may_have_expired(now_ms) || self.reads_ahead && self.wants_reading()
+        !self.is_closed && (self.ready.may_have_expired(now_ms) || self.reads_ahead && self.wants_reading())
     }
 
     /// What waits in memory and has expired is over, though nobody takes it: so many at once at most.
